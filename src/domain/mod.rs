@@ -1,0 +1,10 @@
+//! Pure types and rules. Nothing in here does I/O, reads a clock or knows a database or an HTTP client.
+
+pub mod budget;
+pub mod catalogue;
+pub mod error;
+pub mod product;
+pub mod run;
+pub mod secret;
+pub mod store;
+mod text_enum;

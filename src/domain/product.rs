@@ -1,0 +1,128 @@
+//! A product, normalised: what is hashed, compared and written.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use rust_decimal::Decimal;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::catalogue::{CHILD_TABLES, PRODUCT, TEXTS};
+
+/// Counts the mapping from the answer to the tables. Raised whenever a change of the program makes the same
+/// answer give other rows, so that the next full run writes every product once more.
+pub const MAPPING_VERSION: u8 = 1;
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Nothing: absent, `null`, or an empty string where something other than text is expected.
+    Null,
+    /// Text; also JSON in canonical form for columns of that kind.
+    Text(Cow<'a, str>),
+    /// Whole number.
+    Int(i64),
+    /// Exact decimal with the scale it was sent with.
+    Decimal(Decimal),
+    /// Truth value.
+    Bool(bool),
+    /// Instant in UTC.
+    Time(DateTime<Utc>),
+    /// Wall-clock time.
+    LocalTime(NaiveDateTime),
+    /// Calendar date.
+    Date(NaiveDate),
+}
+
+/// A row of a child table, in the order of its columns.
+pub type Row<'a> = Vec<Value<'a>>;
+
+/// A product with its child rows, in the order of [`super::catalogue`].
+///
+/// Text is borrowed from the page it came in where possible. Child rows are sorted by their key; where the
+/// key is a position that is the order of the store's list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Product<'a> {
+    /// Key of the product in its store.
+    pub inventory_id: i64,
+    /// Values of [`PRODUCT`], one each.
+    pub fields: Vec<Value<'a>>,
+    /// Values of [`TEXTS`], one each.
+    pub texts: Vec<Value<'a>>,
+    /// Rows of each child table.
+    pub children: [Vec<Row<'a>>; CHILD_TABLES],
+}
+
+/// 128 bits that tell whether a product changed. Not cryptographic: it guards against accident, not malice.
+pub type ContentHash = [u8; 16];
+
+impl Product<'_> {
+    /// A product without values.
+    #[must_use]
+    pub fn empty(inventory_id: i64) -> Self {
+        Self {
+            inventory_id,
+            fields: vec![Value::Null; PRODUCT.len()],
+            texts: vec![Value::Null; TEXTS.len()],
+            children: std::array::from_fn(|_| Vec::new()),
+        }
+    }
+
+    /// The SKU, if it has one.
+    #[must_use]
+    pub fn sku(&self) -> Option<&str> {
+        match &self.fields[0] {
+            Value::Text(sku) => Some(sku),
+            _ => None,
+        }
+    }
+
+    /// Hash over all values and child rows. Numbers count by value: `12.50` and `12.5` are the same.
+    #[must_use]
+    pub fn content_hash(&self) -> ContentHash {
+        let mut hash = Xxh3::new();
+        hash.update(&[MAPPING_VERSION]);
+        hash_row(&mut hash, &self.fields);
+        hash_row(&mut hash, &self.texts);
+        for rows in &self.children {
+            hash.update(&(rows.len() as u64).to_le_bytes());
+            for row in rows {
+                hash_row(&mut hash, row);
+            }
+        }
+        hash.digest128().to_le_bytes()
+    }
+}
+
+fn hash_row(hash: &mut Xxh3, row: &[Value<'_>]) {
+    for value in row {
+        match value {
+            Value::Null => hash.update(&[0]),
+            Value::Text(text) => {
+                hash.update(&[1]);
+                hash.update(&(text.len() as u64).to_le_bytes());
+                hash.update(text.as_bytes());
+            }
+            Value::Int(number) => {
+                hash.update(&[2]);
+                hash.update(&number.to_le_bytes());
+            }
+            Value::Decimal(number) => {
+                hash.update(&[3]);
+                hash.update(&number.normalize().serialize());
+            }
+            Value::Bool(truth) => hash.update(&[4, u8::from(*truth)]),
+            Value::Time(time) => {
+                hash.update(&[5]);
+                hash.update(&time.timestamp_micros().to_le_bytes());
+            }
+            Value::LocalTime(time) => {
+                hash.update(&[6]);
+                hash.update(&time.and_utc().timestamp_micros().to_le_bytes());
+            }
+            Value::Date(date) => {
+                hash.update(&[7]);
+                hash.update(date.to_string().as_bytes());
+            }
+        }
+    }
+}

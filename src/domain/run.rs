@@ -1,0 +1,159 @@
+//! One sync of one store: its states, lease, checkpoint, counts and verdict.
+//!
+//! ```text
+//!            insert            claim                        finish
+//!  (none) ----------> queued ---------> running ------------------> succeeded
+//!                        ^                 | retry (counted, later)
+//!                        |                 | snooze (not counted, later)
+//!                        +-----------------+ interrupted by a stop (not counted, now)
+//!                        ^                 |---> failed      attempts used up, or not worth retrying
+//!                        | taken over      |---> cancelled   operator, key revoked
+//!                        +--- lease expired (counted by the next claim)
+//! ```
+//! The scheduler or the `sync` command inserts; a worker claims and is the only one that moves a running run,
+//! with the epoch of its lease in hand; a lease that ran out is claimed by another worker.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::error::ErrorClass;
+use super::text_enum::text_enum;
+
+text_enum! {
+    /// What a run does.
+    RunKind {
+        /// Walks the whole catalogue in full detail.
+        Full = "full",
+    }
+}
+
+text_enum! {
+    /// Who asked for a run.
+    Trigger {
+        /// The store's schedule.
+        Schedule = "schedule",
+        /// A person or a script, through `netosync sync`.
+        Manual = "manual",
+    }
+}
+
+text_enum! {
+    /// Where a run stands, see the diagram of this module.
+    RunState {
+        /// Waits for a worker.
+        Queued = "queued",
+        /// A worker holds its lease.
+        Running = "running",
+        /// Ended, with a verdict.
+        Succeeded = "succeeded",
+        /// Ended by an error.
+        Failed = "failed",
+        /// Ended by a person or by a revoked key.
+        Cancelled = "cancelled",
+    }
+}
+
+impl RunState {
+    /// Whether the run still has to be worked on. One unfinished run a store is all there can be.
+    #[must_use]
+    pub fn unfinished(self) -> bool {
+        matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+text_enum! {
+    /// What a finished run knows about the copy.
+    Verdict {
+        /// Every product that existed during the whole run was seen and stored.
+        Complete = "complete",
+        /// Some had slipped between pages and were fetched.
+        Repaired = "repaired",
+        /// Something is missing or unsure; the reason is in `runs.error`.
+        Partial = "partial",
+    }
+}
+
+/// The right to write for one run: compared inside every transaction of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run_id: i64,
+    /// Its store.
+    pub store_id: i64,
+    /// Who holds it.
+    pub owner: String,
+    /// Grows with every claim of the run; a lower one has lost.
+    pub epoch: i64,
+}
+
+/// What a run has done so far. Committed with every page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Pages stored.
+    pub pages: i64,
+    /// API calls made, repeats included.
+    pub calls: i64,
+    /// Distinct records the store gave us.
+    pub seen: i64,
+    /// Products that were new.
+    pub inserted: i64,
+    /// Products that had changed.
+    pub updated: i64,
+    /// Products that were the same; not written.
+    pub unchanged: i64,
+    /// Products marked removed.
+    pub removed: i64,
+    /// Records that could not be normalised.
+    pub quarantined: i64,
+}
+
+/// Where a walk goes on after an interruption. Commits with the rows of the page before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The next page, from 0.
+    pub page: u32,
+    /// Records a page the walk was begun with; a resumed walk must keep it or pages would shift.
+    pub page_size: u32,
+    /// Calls the budget still had, see [`super::budget`].
+    #[serde(default)]
+    pub budget: Option<super::budget::BudgetState>,
+}
+
+/// A run as the program reads it back.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Key of the run.
+    pub id: i64,
+    /// Its store.
+    pub store_id: i64,
+    /// What it does.
+    pub kind: RunKind,
+    /// Who asked for it.
+    pub trigger: Trigger,
+    /// Where it stands.
+    pub state: RunState,
+    /// Not before.
+    pub scheduled_at: DateTime<Utc>,
+    /// How often it was claimed, stops and snoozes not counted.
+    pub attempt: i32,
+    /// Who holds or held the lease.
+    pub lease_owner: Option<String>,
+    /// Epoch of the lease.
+    pub lease_epoch: i64,
+    /// Until when the lease holds.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+    /// Where it goes on.
+    pub checkpoint: Option<Checkpoint>,
+    /// What it has done.
+    pub counts: Counts,
+    /// What it knows about the copy, once succeeded.
+    pub verdict: Option<Verdict>,
+    /// Class of the error that ended it.
+    pub error_class: Option<ErrorClass>,
+    /// The sentence that goes with it, or the reason of a `partial` verdict.
+    pub error: Option<String>,
+    /// First claim.
+    pub started_at: Option<DateTime<Utc>>,
+    /// End.
+    pub finished_at: Option<DateTime<Utc>>,
+}

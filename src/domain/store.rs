@@ -1,0 +1,85 @@
+//! A store and its credential, as the rest of the program sees them.
+
+use chrono::{DateTime, Utc};
+use url::Url;
+
+use super::secret::Secret;
+use super::text_enum::text_enum;
+
+/// A webstore whose catalogue is mirrored.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Key of the store in the database.
+    pub id: i64,
+    /// Unique name, chosen by the operator.
+    pub name: String,
+    /// Which connector speaks to it: `neto`.
+    pub connector: String,
+    /// The store's address, without the API's path.
+    pub url: Url,
+    /// The store's time zone (IANA name), if known.
+    pub timezone: Option<String>,
+    /// Set while the operator has paused the store.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Why it is paused.
+    pub paused_reason: Option<String>,
+    /// When the pause ends by itself.
+    pub paused_until: Option<DateTime<Utc>>,
+    /// Own cron expression for `full` runs; `None` = the configured one.
+    pub schedule_full: Option<String>,
+    /// Own cron expression for `incremental` runs.
+    pub schedule_incremental: Option<String>,
+    /// Own cron expression for `sweep` runs.
+    pub schedule_sweep: Option<String>,
+    /// Own budget, calls a minute; `None` = the configured one.
+    pub calls_per_minute: Option<u32>,
+    /// Until when every row is known to hold: start of the last run that ended `complete` or `repaired`.
+    pub as_of: Option<DateTime<Utc>>,
+    /// When the store was added.
+    pub created_at: DateTime<Utc>,
+}
+
+text_enum! {
+    /// How a credential is presented to the store (spec: Neto API §2).
+    Scheme {
+        /// `NETOAPI_KEY`, with `NETOAPI_USERNAME` when a user name is set.
+        ApiKey = "api-key",
+        /// `X_ACCESS_KEY` (client id) and `X_SECRET_KEY` (access token).
+        Oauth = "oauth",
+        /// `Authorization: Bearer`.
+        Bearer = "bearer",
+    }
+}
+
+text_enum! {
+    /// Whether a credential is believed to work (design §4).
+    CredentialState {
+        /// Worked the last time, or has not been tried.
+        Ok = "ok",
+        /// Refused once; being asked again.
+        Suspect = "suspect",
+        /// Refused for good, with evidence.
+        Revoked = "revoked",
+    }
+}
+
+/// A store's credential, opened.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The store it belongs to.
+    pub store_id: i64,
+    /// How it is presented.
+    pub scheme: Scheme,
+    /// Staff user of a user-based API key.
+    pub username: Option<String>,
+    /// OAuth client id.
+    pub client_id: Option<String>,
+    /// The key or token.
+    pub secret: Secret,
+    /// Tells one key from another without giving it away.
+    pub fingerprint: String,
+    /// Whether it is believed to work.
+    pub state: CredentialState,
+    /// When a call with it last succeeded; `None` = never.
+    pub last_ok_at: Option<DateTime<Utc>>,
+}
