@@ -7,4 +7,5 @@
 //! ```
 
 pub mod clock;
+pub mod connector;
 pub mod domain;

@@ -1,0 +1,113 @@
+//! The answer's envelope (spec: Neto API §1, §4.4, §5 quirks 11-13).
+//!
+//! Success is what `Ack` says and nothing else: an answer without it is a fault to be asked again, never an empty page.
+
+use std::ops::Range;
+
+use super::raw::{self, Object};
+use super::refusal;
+use crate::domain::error::{ErrorClass, RemoteError};
+
+/// A page of records, still raw text.
+#[derive(Debug)]
+pub struct Page {
+    body: String,
+    records: Vec<Range<usize>>,
+    /// Bytes that were no UTF-8 have been replaced by U+FFFD.
+    pub lossy: bool,
+    /// The server's clock, as sent.
+    pub current_time: Option<String>,
+    /// What an `Ack: Warning` had to say.
+    pub warnings: Vec<String>,
+}
+
+impl Page {
+    /// The records in the order of the page. Empty means: past the end of the list.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.records.iter().map(|range| &self.body[range.clone()])
+    }
+
+    /// Bytes of the answer.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// Reads the body of an answer that came with HTTP 2xx.
+pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
+    let text = body.trim_start_matches('\u{feff}').trim();
+    if text.starts_with('<') {
+        let what = if text.starts_with("<?xml") { "XML" } else { "a web page" };
+        return Err(transient(format!("the answer is {what}, not JSON")));
+    }
+    if text.is_empty() {
+        return Err(transient("the answer is empty"));
+    }
+    let Some(mut envelope) = raw::object(text) else {
+        return Err(transient("the answer is no JSON object, or ends too early"));
+    };
+    if let Some(inner) = member(&envelope, "GetItemResponse") {
+        envelope = raw::object(inner).ok_or_else(|| transient("GetItemResponse holds no JSON object"))?;
+    }
+    let said = || {
+        ["Messages", "Error", "Errors"]
+            .into_iter()
+            .filter_map(|name| member(&envelope, name))
+            .flat_map(refusal::messages)
+            .collect::<Vec<_>>()
+    };
+    let ack = member(&envelope, "Ack").and_then(raw::text).unwrap_or_default();
+    let warnings = match ack.trim().to_ascii_lowercase().as_str() {
+        "success" => Vec::new(),
+        "warning" => said(),
+        "error" => return Err(refusal::classify(&said())),
+        _ if !said().is_empty() => return Err(refusal::classify(&said())),
+        _ => return Err(transient("the answer has no Ack, so it is not one of the product API")),
+    };
+    let mut slices = Vec::new();
+    if let Some(item) = member(&envelope, "Item") {
+        records(item, 0, &mut slices)?;
+    }
+    let start = body.as_ptr() as usize;
+    let range = |slice: &str| {
+        let from = slice.as_ptr() as usize - start;
+        from..from + slice.len()
+    };
+    let records = slices.into_iter().map(range).collect();
+    let current_time = member(&envelope, "CurrentTime").and_then(raw::text).map(std::borrow::Cow::into_owned);
+    Ok(Page { records, lossy, current_time, warnings, body })
+}
+
+/// `Item` is a list, one object, or any spelling of nothing.
+fn records<'a>(raw: &'a str, depth: usize, out: &mut Vec<&'a str>) -> Result<(), RemoteError> {
+    match raw.as_bytes().first() {
+        Some(b'[') if depth < raw::MAX_DEPTH => {
+            let elements = raw::list(raw).ok_or_else(|| transient("Item is no readable list"))?;
+            out.reserve(elements.len());
+            elements.into_iter().try_for_each(|element| records(element, depth + 1, out))
+        }
+        Some(b'{') => {
+            if raw.trim_matches(['{', '}', ' ', '\n', '\r', '\t']).is_empty() {
+                return Ok(());
+            }
+            out.push(raw);
+            Ok(())
+        }
+        _ if raw::is_nothing(raw) => Ok(()),
+        _ if depth > 0 => {
+            out.push(raw);
+            Ok(())
+        }
+        _ => Err(RemoteError::new(ErrorClass::Data, "Item is neither a list nor an object")),
+    }
+}
+
+fn member<'a>(Object(members): &Object<'a>, wanted: &str) -> Option<&'a str> {
+    members.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+}
+
+fn transient(message: impl Into<String>) -> RemoteError {
+    RemoteError::new(ErrorClass::Transient, message)
+        .hint("it may be down for maintenance; if it stays so, check the store's URL with `netosync store check`")
+}

@@ -1,0 +1,19 @@
+//! Neto (Maropost Commerce Cloud): `GetItem` requests, answers and records. No I/O.
+//!
+//! ```text
+//! request ─► (transport) ─► answer ─► Page ─► record ─► Product
+//! ```
+
+mod answer;
+mod collection;
+mod fields;
+mod raw;
+mod record;
+mod refusal;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Page, decode};
+pub use raw::canonical;
+pub use record::{Reject, normalize};

@@ -1,0 +1,328 @@
+//! One value of the answer to one typed value (spec: Neto API §5, quirks 1, 2, 5, 6 and 7).
+//!
+//! Strict and total: every text gives a value, "keep it raw", or a reason to put the record into quarantine.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeDelta, Utc};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use super::raw;
+use crate::domain::catalogue::Kind;
+use crate::domain::product::Value;
+
+/// What reading a value gave.
+#[derive(Debug, PartialEq)]
+pub enum Read<'a> {
+    /// A value of the column's type, or [`Value::Null`] for nothing.
+    Value(Value<'a>),
+    /// A value that is stored, but not with every digit on every database: the raw text is kept beside it.
+    Rounded(Value<'a>),
+    /// Not a value of the type, but harmless: the column is NULL and the raw text is kept.
+    Keep,
+    /// Not a value of the type: the record goes to quarantine; the text says what was expected.
+    Reject(&'static str),
+}
+
+/// Reads the raw JSON text of a value for a column of `kind`.
+pub fn read(kind: Kind, raw: &str) -> Read<'_> {
+    let text = match raw.as_bytes().first() {
+        None | Some(b'n') => return Read::Value(Value::Null),
+        Some(b'{' | b'[') => {
+            return if raw::is_nothing(raw) { Read::Value(Value::Null) } else { Read::Keep };
+        }
+        Some(b'"') => match raw::text(raw) {
+            Some(text) => text,
+            None => return Read::Reject("valid text"),
+        },
+        Some(_) => Cow::Borrowed(raw),
+    };
+    if kind == Kind::Text {
+        return Read::Value(Value::Text(text));
+    }
+    let text = text.trim();
+    if text.is_empty() {
+        return Read::Value(Value::Null);
+    }
+    match kind {
+        Kind::Text | Kind::Json => Read::Keep,
+        Kind::Int => whole(text).map_or(Read::Reject("a whole number"), |number| Read::Value(Value::Int(number))),
+        Kind::Decimal => decimal(text).map_or(Read::Reject("a decimal of at most 28 digits"), |number| {
+            let value = Value::Decimal(number);
+            if significant_digits(number) > SQLITE_EXACT_DIGITS { Read::Rounded(value) } else { Read::Value(value) }
+        }),
+        Kind::Bool => boolean(text).map_or(Read::Keep, |truth| Read::Value(Value::Bool(truth))),
+        Kind::Time | Kind::LocalTime | Kind::Date if is_zero_date(text) => Read::Value(Value::Null),
+        Kind::Time => Moment::parse(text)
+            .and_then(Moment::utc)
+            .map_or(Read::Reject("a time (YYYY-MM-DD HH:MM:SS)"), |time| Read::Value(Value::Time(time))),
+        Kind::LocalTime => Moment::parse(text)
+            .map_or(Read::Reject("a time (YYYY-MM-DD HH:MM:SS)"), |moment| Read::Value(Value::LocalTime(moment.local))),
+        Kind::Date => Moment::parse(text)
+            .map_or(Read::Reject("a date (YYYY-MM-DD)"), |moment| Read::Value(Value::Date(moment.local.date()))),
+    }
+}
+
+/// SQLite's NUMERIC affinity keeps this many significant digits exactly (design §7).
+const SQLITE_EXACT_DIGITS: u32 = 15;
+
+fn significant_digits(number: Decimal) -> u32 {
+    number.normalize().mantissa().unsigned_abs().checked_ilog10().map_or(0, |digits| digits + 1)
+}
+
+/// A decimal as the store writes it: plain, with an exponent, or with thousands separators (`1,234.50`).
+fn decimal(text: &str) -> Option<Decimal> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    if !text.as_bytes().last()?.is_ascii_digit() && !text.ends_with('.') {
+        return None;
+    }
+    if text.contains(',') {
+        return grouped(text).and_then(|plain| Decimal::from_str_exact(&plain).ok());
+    }
+    if text.contains(['e', 'E']) {
+        return Decimal::from_scientific(text).ok();
+    }
+    if text.contains('_') {
+        return None; // rust_decimal would read Rust's digit separators
+    }
+    Decimal::from_str_exact(text).ok()
+}
+
+/// Takes the separators out of `1,234,567.89`; `None` where the commas do not part groups of three.
+fn grouped(text: &str) -> Option<String> {
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = whole.strip_prefix('-').unwrap_or(whole).split(',');
+    let first = groups.next()?;
+    if !digits(first) || first.len() > 3 || !groups.all(|group| digits(group) && group.len() == 3) {
+        return None;
+    }
+    fraction.is_none_or(digits).then(|| text.replace(',', ""))
+}
+
+/// A whole number, also as `5.000`.
+fn whole(text: &str) -> Option<i64> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let number = decimal(text)?;
+    if number.is_integer() { number.to_i64() } else { None }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    const TRUE: [&str; 5] = ["true", "1", "y", "yes", "t"];
+    const FALSE: [&str; 5] = ["false", "0", "n", "no", "f"];
+    let is = |word: &&str| text.eq_ignore_ascii_case(word);
+    if TRUE.iter().any(is) {
+        Some(true)
+    } else if FALSE.iter().any(is) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// MySQL's zero date, with or without a time, and a bare `0`.
+fn is_zero_date(text: &str) -> bool {
+    text.starts_with("0000-00-00") || text == "0"
+}
+
+/// A date and time as written, with the offset if one was written.
+struct Moment {
+    local: NaiveDateTime,
+    offset: Option<TimeDelta>,
+}
+
+impl Moment {
+    /// `YYYY-MM-DD`, then optionally a space or `T`, `HH:MM[:SS[.fraction]]` and `Z` or `±HH[:]MM`.
+    fn parse(text: &str) -> Option<Self> {
+        let number = |range: std::ops::Range<usize>| -> Option<u32> {
+            let part = text.get(range)?;
+            if part.bytes().all(|byte| byte.is_ascii_digit()) { part.parse().ok() } else { None }
+        };
+        let date = NaiveDate::from_ymd_opt(number(0..4)?.cast_signed(), number(5..7)?, number(8..10)?)?;
+        if text.get(4..5)? != "-" || text.get(7..8)? != "-" {
+            return None;
+        }
+        let rest = match text.get(10..11) {
+            None => return Some(Self { local: date.and_time(NaiveTime::MIN), offset: None }),
+            Some(" " | "T" | "t") => &text[11..],
+            Some(_) => return None,
+        };
+        let zone = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+        let (clock, zone) = rest.split_at(zone);
+        let clock = clock.trim_end();
+        let time = NaiveTime::parse_from_str(clock, "%H:%M:%S%.f")
+            .or_else(|_| NaiveTime::parse_from_str(clock, "%H:%M"))
+            .ok()?;
+        Some(Self { local: date.and_time(time.trunc_subsecs(6)), offset: offset(zone)? })
+    }
+
+    /// The instant; without an offset the value is UTC. `None` outside the calendar.
+    fn utc(self) -> Option<DateTime<Utc>> {
+        let local = match self.offset {
+            Some(offset) => self.local.checked_sub_signed(offset)?,
+            None => self.local,
+        };
+        Some(local.and_utc())
+    }
+}
+
+/// `""`, `Z`, `+10:00`, `-0930`, `+10`; the outer `None` is a zone that cannot be read.
+#[expect(clippy::option_option, reason = "unreadable and absent are different answers")]
+fn offset(zone: &str) -> Option<Option<TimeDelta>> {
+    let sign = match zone.as_bytes().first() {
+        None => return Some(None),
+        Some(b'Z' | b'z') => return (zone.len() == 1).then_some(Some(TimeDelta::zero())),
+        Some(b'+') => 1,
+        Some(_) => -1,
+    };
+    let digits: String = zone[1..].chars().filter(|c| *c != ':').collect();
+    if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let hours: i64 = digits[..2].parse().ok()?;
+    let minutes: i64 = if digits.len() == 4 { digits[2..].parse().ok()? } else { 0 };
+    (hours <= 14 && minutes < 60).then(|| Some(TimeDelta::minutes(sign * (hours * 60 + minutes))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(kind: Kind, raw: &str) -> String {
+        match read(kind, raw) {
+            Read::Value(value) => match value {
+                Value::Null => "null".into(),
+                Value::Text(text) => text.into_owned(),
+                Value::Int(number) => number.to_string(),
+                Value::Decimal(number) => number.to_string(),
+                Value::Bool(truth) => truth.to_string(),
+                Value::Time(time) => time.to_rfc3339(),
+                Value::LocalTime(time) => time.to_string(),
+                Value::Date(date) => date.to_string(),
+            },
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn decimals_keep_every_digit_and_refuse_what_is_not_one() {
+        for (raw, expected) in [
+            (r#""12.50000000""#, "12.50000000"),
+            (r#""0.000121000""#, "0.000121000"),
+            ("19.9", "19.9"),
+            (r#""1,234.50""#, "1234.50"),
+            (r#""-1,234,567""#, "-1234567"),
+            (r#"" 7 ""#, "7"),
+            ("1.5e2", "150"),
+            (r#""""#, "null"),
+            ("null", "null"),
+            ("[\"\"]", "null"),
+        ] {
+            assert_eq!(value(Kind::Decimal, raw), expected, "{raw}");
+        }
+        for raw in [
+            r#""abc""#,
+            r#""12,50""#,
+            r#""1,23,456""#,
+            r#""NaN""#,
+            r#""1_000""#,
+            r#""$5""#,
+            r#""--1""#,
+            "true",
+            r#""5-""#,
+        ] {
+            assert!(matches!(read(Kind::Decimal, raw), Read::Reject(_)), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_that_sqlite_would_round_keeps_its_raw_text() {
+        assert!(matches!(read(Kind::Decimal, r#""123456789012345.6""#), Read::Rounded(_)));
+        assert!(matches!(read(Kind::Decimal, r#""12345678901234.500""#), Read::Value(_)));
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_as_decimals() {
+        for (raw, expected) in [
+            (r#""5.000""#, "5"),
+            (r#""-2""#, "-2"),
+            ("31", "31"),
+            (r#""1,200""#, "1200"),
+            ("1e3", "1000"),
+            (r#""""#, "null"),
+        ] {
+            assert_eq!(value(Kind::Int, raw), expected, "{raw}");
+        }
+        for raw in [r#""2.5""#, r#""x""#, r#""99999999999999999999""#] {
+            assert!(matches!(read(Kind::Int, raw), Read::Reject(_)), "{raw}");
+        }
+    }
+
+    #[test]
+    fn booleans_come_in_many_spellings_and_unknown_ones_are_kept_raw() {
+        for raw in [r#""True""#, "true", "1", r#""1""#, r#""y""#, r#""YES""#] {
+            assert_eq!(value(Kind::Bool, raw), "true", "{raw}");
+        }
+        for raw in [r#""False""#, "false", "0", r#""0""#, r#""N""#, r#""no""#] {
+            assert_eq!(value(Kind::Bool, raw), "false", "{raw}");
+        }
+        assert_eq!(value(Kind::Bool, r#""""#), "null");
+        assert_eq!(read(Kind::Bool, r#""perhaps""#), Read::Keep);
+    }
+
+    #[test]
+    fn times_are_utc_unless_they_say_otherwise() {
+        for (raw, expected) in [
+            (r#""2026-04-01 10:00:00""#, "2026-04-01T10:00:00+00:00"),
+            (r#""2026-04-01T10:00:00""#, "2026-04-01T10:00:00+00:00"),
+            (r#""2026-04-01T10:00:00Z""#, "2026-04-01T10:00:00+00:00"),
+            (r#""2026-04-01T10:00:00+10:00""#, "2026-04-01T00:00:00+00:00"),
+            (r#""2026-04-01 10:00:00.25 -0930""#, "2026-04-01T19:30:00.250+00:00"),
+            (r#""2026-04-01 10:00""#, "2026-04-01T10:00:00+00:00"),
+            (r#""2026-04-01""#, "2026-04-01T00:00:00+00:00"),
+            (r#""0000-00-00 00:00:00""#, "null"),
+            (r#""0000-00-00""#, "null"),
+            (r#""""#, "null"),
+        ] {
+            assert_eq!(value(Kind::Time, raw), expected, "{raw}");
+        }
+        assert_eq!(value(Kind::LocalTime, r#""2026-04-01T10:00:00+10:00""#), "2026-04-01 10:00:00");
+        assert_eq!(value(Kind::Date, r#""2026-05-02""#), "2026-05-02");
+        for raw in [
+            r#""2026-13-01""#,
+            r#""2026-04-01X""#,
+            r#""yesterday""#,
+            r#""2026-04-01 25:00:00""#,
+            "17",
+            r#""2026/04/01""#,
+            r#""2026-04-01 10:00:00+99:00""#,
+            r#""é026-04-01""#,
+        ] {
+            assert!(matches!(read(Kind::Time, raw), Read::Reject(_)), "{raw}");
+        }
+    }
+
+    #[test]
+    fn text_is_kept_as_sent() {
+        assert_eq!(value(Kind::Text, r#""  00060004 ""#), "  00060004 ");
+        assert_eq!(value(Kind::Text, r#""&amp; &#39;""#), "&amp; &#39;");
+        assert_eq!(value(Kind::Text, "42"), "42");
+        assert_eq!(value(Kind::Text, r#""""#), "");
+        assert_eq!(value(Kind::Text, "{}"), "null");
+        assert_eq!(read(Kind::Text, r#"{"a":1}"#), Read::Keep);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics(text in "\\PC*") {
+            let raw = serde_json::to_string(&text).unwrap();
+            for kind in [Kind::Text, Kind::Int, Kind::Decimal, Kind::Bool, Kind::Time, Kind::LocalTime, Kind::Date, Kind::Json] {
+                read(kind, &raw);
+                read(kind, &text);
+            }
+        }
+    }
+}
