@@ -2,7 +2,9 @@
 
 pub mod budget;
 pub mod catalogue;
+pub mod change;
 pub mod error;
+pub mod json;
 pub mod product;
 pub mod run;
 pub mod secret;

@@ -1,12 +1,13 @@
 //! A product, normalised: what is hashed, compared and written.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::catalogue::{CHILD_TABLES, PRODUCT, TEXTS};
+use super::catalogue::{CHILD_TABLES, CHILDREN, PRODUCT, TEXTS};
 
 /// Counts the mapping from the answer to the tables. Raised whenever a change of the program makes the same
 /// answer give other rows, so that the next full run writes every product once more.
@@ -91,6 +92,29 @@ impl Product<'_> {
         }
         hash.digest128().to_le_bytes()
     }
+
+    /// Brings the rows of every child table into the order of their keys; of rows with the same key the last wins.
+    pub fn order_children(&mut self) {
+        for (table, rows) in CHILDREN.iter().zip(&mut self.children) {
+            rows.sort_by(|a, b| compare_keys(&a[..table.key], &b[..table.key]));
+            rows.reverse();
+            rows.dedup_by(|earlier, kept| earlier[..table.key] == kept[..table.key]);
+            rows.reverse();
+        }
+    }
+}
+
+/// Keys are whole numbers and texts.
+fn compare_keys(a: &[Value<'_>], b: &[Value<'_>]) -> Ordering {
+    a.iter()
+        .zip(b)
+        .map(|pair| match pair {
+            (Value::Int(a), Value::Int(b)) => a.cmp(b),
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            _ => Ordering::Equal,
+        })
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
 }
 
 fn hash_row(hash: &mut Xxh3, row: &[Value<'_>]) {

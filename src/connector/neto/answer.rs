@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::raw::{self, Object};
 use super::refusal;
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::json::{self, Object};
 
 /// A page of records, still raw text.
 #[derive(Debug)]
@@ -44,11 +44,11 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
     if text.is_empty() {
         return Err(transient("the answer is empty"));
     }
-    let Some(mut envelope) = raw::object(text) else {
+    let Some(mut envelope) = json::object(text) else {
         return Err(transient("the answer is no JSON object, or ends too early"));
     };
     if let Some(inner) = member(&envelope, "GetItemResponse") {
-        envelope = raw::object(inner).ok_or_else(|| transient("GetItemResponse holds no JSON object"))?;
+        envelope = json::object(inner).ok_or_else(|| transient("GetItemResponse holds no JSON object"))?;
     }
     let said = || {
         ["Messages", "Error", "Errors"]
@@ -57,7 +57,7 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
             .flat_map(refusal::messages)
             .collect::<Vec<_>>()
     };
-    let ack = member(&envelope, "Ack").and_then(raw::text).unwrap_or_default();
+    let ack = member(&envelope, "Ack").and_then(json::text).unwrap_or_default();
     let warnings = match ack.trim().to_ascii_lowercase().as_str() {
         "success" => Vec::new(),
         "warning" => said(),
@@ -75,15 +75,15 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
         from..from + slice.len()
     };
     let records = slices.into_iter().map(range).collect();
-    let current_time = member(&envelope, "CurrentTime").and_then(raw::text).map(std::borrow::Cow::into_owned);
+    let current_time = member(&envelope, "CurrentTime").and_then(json::text).map(std::borrow::Cow::into_owned);
     Ok(Page { records, lossy, current_time, warnings, body })
 }
 
 /// `Item` is a list, one object, or any spelling of nothing.
 fn records<'a>(raw: &'a str, depth: usize, out: &mut Vec<&'a str>) -> Result<(), RemoteError> {
     match raw.as_bytes().first() {
-        Some(b'[') if depth < raw::MAX_DEPTH => {
-            let elements = raw::list(raw).ok_or_else(|| transient("Item is no readable list"))?;
+        Some(b'[') if depth < json::MAX_DEPTH => {
+            let elements = json::list(raw).ok_or_else(|| transient("Item is no readable list"))?;
             out.reserve(elements.len());
             elements.into_iter().try_for_each(|element| records(element, depth + 1, out))
         }
@@ -94,7 +94,7 @@ fn records<'a>(raw: &'a str, depth: usize, out: &mut Vec<&'a str>) -> Result<(),
             out.push(raw);
             Ok(())
         }
-        _ if raw::is_nothing(raw) => Ok(()),
+        _ if json::is_nothing(raw) => Ok(()),
         _ if depth > 0 => {
             out.push(raw);
             Ok(())

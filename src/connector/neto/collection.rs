@@ -1,11 +1,10 @@
 //! Lists inside a record, in every shape they come in, to rows of the child tables (spec: Neto API §4.2, §5 quirks 2-4).
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
-use super::raw::{self, Object};
 use super::scalar::{self, Read};
 use crate::domain::catalogue::{Child, ChildTable, Column, Kind};
+use crate::domain::json::{self, Object};
 use crate::domain::product::{Product, Row, Value};
 
 /// A list of the answer and the table its elements go to.
@@ -110,7 +109,7 @@ impl Collection {
             Ok(())
         };
         if element.starts_with('{') {
-            let Object(members) = raw::object(element).ok_or("not a readable object")?;
+            let Object(members) = json::object(element).ok_or("not a readable object")?;
             for (name, value) in members {
                 if name.eq_ignore_ascii_case(BANDS.field) && self.child == Child::PriceGroups {
                     bands = Some(value);
@@ -144,34 +143,12 @@ pub fn extra_value<'a>(members: Vec<(Cow<'_, str>, &str)>) -> Option<Value<'a>> 
         if json.len() > 1 {
             json.push(',');
         }
-        raw::write_string(&name, &mut json);
+        json::write_string(&name, &mut json);
         json.push(':');
         json.push_str(value);
     }
     json.push('}');
-    raw::canonical(&json).map(|text| Value::Text(Cow::Owned(text)))
-}
-
-/// Brings the rows of every child table into the order of their keys; of rows with the same key the last wins.
-pub fn order_children(product: &mut Product<'_>) {
-    for (table, rows) in crate::domain::catalogue::CHILDREN.iter().zip(&mut product.children) {
-        rows.sort_by(|a, b| compare_keys(&a[..table.key], &b[..table.key]));
-        rows.reverse();
-        rows.dedup_by(|later, kept| later[..table.key] == kept[..table.key]);
-        rows.reverse();
-    }
-}
-
-fn compare_keys(a: &[Value<'_>], b: &[Value<'_>]) -> Ordering {
-    a.iter()
-        .zip(b)
-        .map(|pair| match pair {
-            (Value::Int(a), Value::Int(b)) => a.cmp(b),
-            (Value::Text(a), Value::Text(b)) => a.cmp(b),
-            _ => Ordering::Equal,
-        })
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
+    json::canonical(&json).map(|text| Value::Text(Cow::Owned(text)))
 }
 
 fn column_of(table: &ChildTable, name: &str) -> Option<usize> {
@@ -183,27 +160,27 @@ fn column_of(table: &ChildTable, name: &str) -> Option<usize> {
 /// Takes a list apart whatever its shape: wrapped, listed, single or nothing. `None` when it nests too deep or is
 /// no valid JSON.
 fn flatten<'a>(raw: &'a str, member: &str, depth: usize, out: &mut Vec<&'a str>) -> Option<()> {
-    if depth > raw::MAX_DEPTH {
+    if depth > json::MAX_DEPTH {
         return None;
     }
     match raw.as_bytes().first() {
         Some(b'[') => {
-            for element in raw::list(raw)? {
+            for element in json::list(raw)? {
                 flatten(element, member, depth + 1, out)?;
             }
         }
         Some(b'{') => {
-            let Object(members) = raw::object(raw)?;
+            let Object(members) = json::object(raw)?;
             let mut wrapped = members.iter().filter(|(name, _)| name.eq_ignore_ascii_case(member)).peekable();
             if wrapped.peek().is_some() {
                 for (_, value) in wrapped {
                     flatten(value, member, depth + 1, out)?;
                 }
-            } else if !members.iter().all(|(_, value)| raw::is_nothing(value)) {
+            } else if !members.iter().all(|(_, value)| json::is_nothing(value)) {
                 out.push(raw);
             }
         }
-        _ if raw::is_nothing(raw) => {}
+        _ if json::is_nothing(raw) => {}
         _ => out.push(raw),
     }
     Some(())

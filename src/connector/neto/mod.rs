@@ -7,7 +7,6 @@
 mod answer;
 mod collection;
 mod fields;
-mod raw;
 mod record;
 mod refusal;
 mod scalar;
@@ -15,5 +14,4 @@ mod scalar;
 mod tests;
 
 pub use answer::{Page, decode};
-pub use raw::canonical;
 pub use record::{Reject, normalize};

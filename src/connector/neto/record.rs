@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::collection::{excerpt, extra_value, order_children};
+use super::collection::{excerpt, extra_value};
 use super::fields::{self, Slot, Target};
-use super::raw::{self, Object};
 use super::scalar::{self, Read};
 use crate::domain::catalogue::{Column, PRODUCT, TEXTS};
+use crate::domain::json::{self, Object};
 use crate::domain::product::{Product, Value};
 
 /// Why a record was put into quarantine.
@@ -21,7 +21,7 @@ pub struct Reject {
 /// Normalises the raw JSON of one record. `lossy` says that the page held bytes that are no UTF-8 and were replaced
 /// by U+FFFD; a record that shows one is marked in `extra` (spec §8, last lines).
 pub fn normalize(record: &str, lossy: bool) -> Result<Product<'_>, Reject> {
-    let Some(Object(members)) = raw::object(record) else {
+    let Some(Object(members)) = json::object(record) else {
         return Err(Reject { inventory_id: None, reason: format!("not an object: {}", excerpt(record)) });
     };
     let inventory_id = inventory_id(&members).map_err(|reason| Reject { inventory_id: None, reason })?;
@@ -72,10 +72,10 @@ impl<'a> Reading<'a> {
             Some(Target::Id) => {}
             Some(Target::Product(slot)) => self.column(PRODUCT, slot, name, value)?,
             Some(Target::Text(slot)) => self.column(TEXTS, slot, name, value)?,
-            Some(Target::Misc) if raw::is_nothing(value) => {}
+            Some(Target::Misc) if json::is_nothing(value) => {}
             Some(Target::Misc) => self.misc.push((Cow::Owned(fields::misc_name(&name)), value)),
             Some(Target::Collection(collection)) => collection.read(value, &mut self.product)?,
-            Some(Target::UntabledList) if raw::is_nothing(value) => {}
+            Some(Target::UntabledList) if json::is_nothing(value) => {}
             Some(Target::UntabledList) | None => self.extra.push((name, value)),
         }
         Ok(())
@@ -138,7 +138,7 @@ impl<'a> Reading<'a> {
         if !self.extra.is_empty() {
             self.product.fields[extra] = extra_value(self.extra).ok_or_else(unstorable)?;
         }
-        order_children(&mut self.product);
+        self.product.order_children();
         Ok(self.product)
     }
 }

@@ -1,7 +1,7 @@
 //! What `Ack: Error` means, by its messages (spec: Neto API §2 and §4.4).
 
-use super::raw::{self, Object};
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::json::{self, Object};
 
 /// Words of a refused credential; compared without regard to case.
 const UNAUTHORIZED: &[&str] =
@@ -36,24 +36,24 @@ pub fn messages(raw: &str) -> Vec<String> {
 }
 
 fn collect(raw: &str, depth: usize, found: &mut Vec<String>) {
-    if depth > raw::MAX_DEPTH {
+    if depth > json::MAX_DEPTH {
         return;
     }
     match raw.as_bytes().first() {
         Some(b'[') => {
-            raw::list(raw).unwrap_or_default().into_iter().for_each(|element| collect(element, depth + 1, found))
+            json::list(raw).unwrap_or_default().into_iter().for_each(|element| collect(element, depth + 1, found))
         }
         Some(b'{') => {
-            let Some(Object(members)) = raw::object(raw) else { return };
+            let Some(Object(members)) = json::object(raw) else { return };
             let member = |wanted: &str| members.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            let text = member("Message").or_else(|| member("Description")).and_then(|(_, value)| raw::text(value));
+            let text = member("Message").or_else(|| member("Description")).and_then(|(_, value)| json::text(value));
             match text {
                 Some(text) => found.push(text.into_owned()),
                 None => members.iter().for_each(|(_, value)| collect(value, depth + 1, found)),
             }
         }
         Some(b'"') => {
-            found.extend(raw::text(raw).filter(|text| !text.trim().is_empty()).map(std::borrow::Cow::into_owned))
+            found.extend(json::text(raw).filter(|text| !text.trim().is_empty()).map(std::borrow::Cow::into_owned))
         }
         _ => {}
     }

@@ -8,8 +8,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeDel
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::raw;
 use crate::domain::catalogue::Kind;
+use crate::domain::json;
 use crate::domain::product::Value;
 
 /// What reading a value gave.
@@ -30,9 +30,9 @@ pub fn read(kind: Kind, raw: &str) -> Read<'_> {
     let text = match raw.as_bytes().first() {
         None | Some(b'n') => return Read::Value(Value::Null),
         Some(b'{' | b'[') => {
-            return if raw::is_nothing(raw) { Read::Value(Value::Null) } else { Read::Keep };
+            return if json::is_nothing(raw) { Read::Value(Value::Null) } else { Read::Keep };
         }
-        Some(b'"') => match raw::text(raw) {
+        Some(b'"') => match json::text(raw) {
             Some(text) => text,
             None => return Read::Reject("valid text"),
         },

@@ -1,0 +1,206 @@
+//! The mirror: a page of products and its checkpoint in one transaction, with a few statements a table.
+//!
+//! [`commit_page`] is the only function that writes product tables. What it costs grows with what changed: a page
+//! of unchanged products is one read, one update of the run and a commit.
+
+mod known;
+mod postgres;
+mod rows;
+mod sqlite;
+mod transaction;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use self::rows::{Cell, Rows};
+use self::transaction::Transaction;
+use super::{Database, StorageError};
+use crate::domain::json::canonical;
+use crate::domain::catalogue::{CHILDREN, Kind};
+use crate::domain::change::Change;
+use crate::domain::product::{ContentHash, Product, Value};
+use crate::domain::run::{Checkpoint, Counts, Lease};
+
+/// A record that could not be normalised.
+#[derive(Clone, Debug)]
+pub struct Quarantined<'a> {
+    /// Key of the product, if it could be read.
+    pub inventory_id: Option<i64>,
+    /// Which field, which value, what was expected.
+    pub reason: String,
+    /// The record as sent.
+    pub raw: &'a str,
+}
+
+/// A page ready to be written.
+#[derive(Debug)]
+pub struct PageWrite<'a> {
+    /// The right to write.
+    pub lease: &'a Lease,
+    /// How long the lease holds from now; committing a page renews it.
+    pub lease_for: TimeDelta,
+    /// Normalised products, each `inventory_id` once.
+    pub products: &'a [Product<'a>],
+    /// Records of the page that are no products.
+    pub quarantined: &'a [Quarantined<'a>],
+    /// Where the walk goes on after this page.
+    pub checkpoint: &'a Checkpoint,
+    /// Counts of the run without this page's `inserted`, `updated`, `unchanged` and `quarantined`.
+    pub counts: Counts,
+    /// Time of the commit.
+    pub now: DateTime<Utc>,
+}
+
+/// Writes the changed products of a page, the change feed, the quarantine and the checkpoint in one transaction that
+/// compares the lease's epoch.
+///
+/// Returns the counts of the run with this page in them. [`StorageError::LeaseLost`] means that nothing was written
+/// and the run is somebody else's now.
+pub async fn commit_page(db: &Database, page: PageWrite<'_>) -> Result<Counts, StorageError> {
+    let mut tx = Transaction::begin(db).await?;
+    let store_id = page.lease.store_id;
+    let ids: Vec<i64> = page.products.iter().map(|product| product.inventory_id).collect();
+    let known = tx.known(store_id, &ids).await?;
+    let plan = Plan::new(page.products, &known);
+
+    let mut counts = page.counts;
+    counts.inserted += plan.inserted.len() as i64;
+    counts.updated += plan.updated.len() as i64;
+    counts.unchanged += (page.products.len() - plan.inserted.len() - plan.updated.len()) as i64;
+    counts.quarantined += page.quarantined.len() as i64;
+    tx.checkpoint(page.lease, page.checkpoint, &counts, page.now + page.lease_for).await?;
+
+    let touched: Vec<i64> = plan.updated.iter().map(|&index| ids[index]).collect();
+    let old = tx.load(store_id, &touched).await?;
+    let writes = Writes::new(&page, &plan, &known, &old);
+    tx.write(store_id, &writes, &page).await?;
+    tx.quarantine(page.lease, page.quarantined, page.now).await?;
+    tx.commit().await?;
+    Ok(counts)
+}
+
+/// What the database knows of a product before its page is written.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    hash: ContentHash,
+    removed: bool,
+}
+
+/// Which products of a page have to be written, as places in the page.
+#[derive(Debug, Default)]
+struct Plan {
+    inserted: Vec<usize>,
+    updated: Vec<usize>,
+    hashes: Vec<ContentHash>,
+}
+
+impl Plan {
+    fn new(products: &[Product<'_>], known: &HashMap<i64, Known>) -> Self {
+        let mut plan = Self { hashes: products.iter().map(Product::content_hash).collect(), ..Self::default() };
+        for (index, (product, hash)) in products.iter().zip(&plan.hashes).enumerate() {
+            match known.get(&product.inventory_id) {
+                None => plan.inserted.push(index),
+                Some(known) if known.hash != *hash || known.removed => plan.updated.push(index),
+                Some(_) => {}
+            }
+        }
+        plan
+    }
+}
+
+/// One line of the change feed, without its number.
+struct Feed<'a> {
+    product: &'a Product<'a>,
+    kind: &'static str,
+    /// `None` for a product that is new: its fields are in the tables.
+    fields: Option<String>,
+}
+
+/// The rows of a page, table by table.
+struct Writes<'a> {
+    products: Rows<'a>,
+    texts: Rows<'a>,
+    children: Vec<Rows<'a>>,
+    /// Products whose rows of a child table are replaced, for each child table.
+    replaced: Vec<Vec<i64>>,
+    feed: Vec<Feed<'a>>,
+}
+
+impl<'a> Writes<'a> {
+    fn new(
+        page: &'a PageWrite<'a>,
+        plan: &'a Plan,
+        known: &HashMap<i64, Known>,
+        old: &HashMap<i64, Product<'static>>,
+    ) -> Self {
+        let mut writes = Self {
+            products: Rows::products(),
+            texts: Rows::texts(),
+            children: CHILDREN.iter().map(Rows::children).collect(),
+            replaced: vec![Vec::new(); CHILDREN.len()],
+            feed: Vec::with_capacity(plan.inserted.len() + plan.updated.len()),
+        };
+        for &index in &plan.inserted {
+            let product = &page.products[index];
+            writes.product(page, product, &plan.hashes[index]);
+            writes.texts(page, product);
+            (0..CHILDREN.len()).for_each(|child| writes.child(page, product, child));
+            writes.feed.push(Feed { product, kind: "added", fields: None });
+        }
+        for &index in &plan.updated {
+            let product = &page.products[index];
+            let id = product.inventory_id;
+            let change = Change::between(&old[&id], product);
+            writes.product(page, product, &plan.hashes[index]);
+            if change.texts {
+                writes.texts(page, product);
+            }
+            for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
+                writes.replaced[child].push(id);
+                writes.child(page, product, child);
+            }
+            let kind = if known[&id].removed { "restored" } else { "changed" };
+            let fields = Some(serde_json::Value::from(change.fields).to_string());
+            writes.feed.push(Feed { product, kind, fields });
+        }
+        writes
+    }
+
+    fn product(&mut self, page: &PageWrite<'_>, product: &'a Product<'a>, hash: &'a ContentHash) {
+        let now = Cell::Time(page.now);
+        let keys = [Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)];
+        let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null];
+        self.products.push(&own, &product.fields);
+    }
+
+    fn texts(&mut self, page: &PageWrite<'_>, product: &'a Product<'a>) {
+        self.texts.push(&[Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)], &product.texts);
+    }
+
+    fn child(&mut self, page: &PageWrite<'_>, product: &'a Product<'a>, child: usize) {
+        for row in &product.children[child] {
+            self.children[child].push(&[Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)], row);
+        }
+    }
+}
+
+/// A value that a database hands back as text.
+fn from_text(kind: Kind, text: String) -> sqlx::Result<Value<'static>> {
+    let broken = |error: &dyn std::fmt::Display| sqlx::Error::Decode(format!("{text:?}: {error}").into());
+    Ok(match kind {
+        Kind::Decimal => {
+            let number = if text.contains(['e', 'E']) {
+                rust_decimal::Decimal::from_scientific(&text)
+            } else {
+                rust_decimal::Decimal::from_str_exact(&text)
+            };
+            Value::Decimal(number.map_err(|error| broken(&error))?)
+        }
+        Kind::Time => Value::Time(DateTime::parse_from_rfc3339(&text).map_err(|error| broken(&error))?.to_utc()),
+        Kind::LocalTime => Value::LocalTime(text.parse().map_err(|error: chrono::ParseError| broken(&error))?),
+        Kind::Date => Value::Date(text.parse().map_err(|error: chrono::ParseError| broken(&error))?),
+        Kind::Json => Value::Text(canonical(&text).ok_or_else(|| broken(&"not JSON"))?.into()),
+        Kind::Text | Kind::Int | Kind::Bool => Value::Text(text.into()),
+    })
+}

@@ -1,0 +1,99 @@
+//! The mirror's statements on PostgreSQL: a table's rows go as one array a column (`UNNEST`), whatever their number.
+//!
+//! Decimals travel as text, so that `0.00` stays `0.00` and no digit passes through a float.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres, Row as _};
+
+use super::rows::{Cell, CellKind, Rows};
+use crate::domain::catalogue::{Column, Kind};
+use crate::domain::product::Value;
+
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Inserts all rows with one statement.
+pub async fn insert(tx: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<()> {
+    let kinds = || rows.columns.iter().map(|(_, kind)| kind).enumerate();
+    let arrays: Vec<_> = kinds().map(|(n, kind)| format!("${}::{}[]", n + 1, types(*kind).0)).collect();
+    let aliases: Vec<_> = kinds().map(|(n, _)| format!("c{n}")).collect();
+    let values: Vec<_> = kinds()
+        .map(|(n, kind)| match types(*kind) {
+            (wire, column) if wire == column => format!("c{n}"),
+            (_, column) => format!("c{n}::{column}"),
+        })
+        .collect();
+    let sql = format!(
+        "{}SELECT {} FROM UNNEST({}) AS rows({}){}",
+        rows.insert_head(),
+        values.join(", "),
+        arrays.join(", "),
+        aliases.join(", "),
+        rows.insert_tail()
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for column in 0..rows.columns.len() {
+        query = bind_column(query, rows, column);
+    }
+    query.execute(tx).await.map(drop)
+}
+
+/// Type on the wire and type of the column.
+fn types(kind: CellKind) -> (&'static str, &'static str) {
+    match kind {
+        CellKind::Bytes => ("bytea", "bytea"),
+        CellKind::Of(Kind::Text) => ("text", "text"),
+        CellKind::Of(Kind::Int) => ("bigint", "bigint"),
+        CellKind::Of(Kind::Decimal) => ("text", "numeric"),
+        CellKind::Of(Kind::Bool) => ("boolean", "boolean"),
+        CellKind::Of(Kind::Time) => ("timestamptz", "timestamptz"),
+        CellKind::Of(Kind::LocalTime) => ("timestamp", "timestamp"),
+        CellKind::Of(Kind::Date) => ("date", "date"),
+        CellKind::Of(Kind::Json) => ("text", "jsonb"),
+    }
+}
+
+fn bind_column<'q>(query: Statement<'q>, rows: &Rows<'_>, column: usize) -> Statement<'q> {
+    /// The column's cells as the type that `$pattern` holds; a cell of another type cannot occur and would be NULL.
+    macro_rules! array {
+        ($pattern:pat => $value:expr) => {{
+            let cells = rows.cells.iter().skip(column).step_by(rows.columns.len());
+            query.bind(cells.map(|cell| if let $pattern = cell { Some($value) } else { None }).collect::<Vec<_>>())
+        }};
+    }
+    match rows.columns[column].1 {
+        CellKind::Bytes => array!(Cell::Bytes(bytes) => *bytes),
+        CellKind::Of(Kind::Text | Kind::Json) => array!(Cell::Text(text) => *text),
+        CellKind::Of(Kind::Int) => array!(Cell::Int(number) => *number),
+        CellKind::Of(Kind::Decimal) => array!(Cell::Decimal(number) => number.to_string()),
+        CellKind::Of(Kind::Bool) => array!(Cell::Bool(truth) => *truth),
+        CellKind::Of(Kind::Time) => array!(Cell::Time(time) => *time),
+        CellKind::Of(Kind::LocalTime) => array!(Cell::LocalTime(time) => *time),
+        CellKind::Of(Kind::Date) => array!(Cell::Date(date) => *date),
+    }
+}
+
+/// Expression that reads a column in the form [`value`] expects.
+pub fn select(column: &Column) -> String {
+    match column.kind {
+        Kind::Decimal | Kind::Json => format!("\"{}\"::text", column.name),
+        _ => format!("\"{}\"", column.name),
+    }
+}
+
+/// Reads back the value of a column selected by [`select`].
+pub fn value(row: &PgRow, index: usize, kind: Kind) -> sqlx::Result<Value<'static>> {
+    Ok(match kind {
+        Kind::Text => row.try_get::<Option<String>, _>(index)?.map(|text| Value::Text(text.into())),
+        Kind::Int => row.try_get::<Option<i64>, _>(index)?.map(Value::Int),
+        Kind::Bool => row.try_get::<Option<bool>, _>(index)?.map(Value::Bool),
+        Kind::Time => row.try_get::<Option<DateTime<Utc>>, _>(index)?.map(Value::Time),
+        Kind::LocalTime => row.try_get::<Option<NaiveDateTime>, _>(index)?.map(Value::LocalTime),
+        Kind::Date => row.try_get::<Option<NaiveDate>, _>(index)?.map(Value::Date),
+        Kind::Decimal | Kind::Json => {
+            row.try_get::<Option<String>, _>(index)?.map(|text| super::from_text(kind, text)).transpose()?
+        }
+    }
+    .unwrap_or(Value::Null))
+}
