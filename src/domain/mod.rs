@@ -4,6 +4,7 @@ pub mod budget;
 pub mod catalogue;
 pub mod change;
 pub mod error;
+pub mod http;
 pub mod json;
 pub mod product;
 pub mod run;

@@ -9,9 +9,11 @@ mod collection;
 mod fields;
 mod record;
 mod refusal;
+mod request;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Page, decode};
 pub use record::{Reject, normalize};
+pub use request::{Shape, canary, walk};

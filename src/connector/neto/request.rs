@@ -1,0 +1,204 @@
+//! `GetItem` requests (spec: Neto API §1 to §3).
+
+use serde_json::json;
+use url::Url;
+
+use super::collection::COLLECTIONS;
+use crate::domain::catalogue::{PRODUCT, TEXTS};
+use crate::domain::http::Request;
+use crate::domain::store::{Credential, Scheme};
+
+/// Path of the one endpoint, below the store's address.
+const ENDPOINT: &str = "do/WS/NetoAPI";
+
+/// Selectors that answers are known to contain, but that the documentation does not list for requests: a store that
+/// refuses them is asked again without.
+const UNDOCUMENTED: &[&str] =
+    &["ApprovedForPOS", "ApprovedForMobileStore", "PromotionTag", "RestockQty", "ReorderQty", "RestockWarningLevel"];
+
+/// What a walk asks for. Shrinks when a store refuses a part of it.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    selectors: Vec<String>,
+    ordered: bool,
+    /// Documented selectors that the store has refused: the copy lacks what they would have brought.
+    pub refused: Vec<String>,
+}
+
+impl Shape {
+    /// Every field that has a place in the tables, in the order of their IDs.
+    #[must_use]
+    pub fn full() -> Self {
+        let columns = PRODUCT.iter().chain(TEXTS).flat_map(|column| column.api).copied();
+        let lists = COLLECTIONS.iter().map(|collection| collection.field);
+        let rest = [
+            "ID",
+            "PriceGroups.MultilevelBands",
+            "WarehouseLocations",
+            "eBayItems",
+            "eBayActiveItems",
+            "eBayProductIDs",
+        ];
+        let named = columns.chain(lists).chain(rest).filter(|name| *name != "DateCreated").map(str::to_owned);
+        let misc = (1..=52).map(|number| format!("Misc{number:02}"));
+        Self { selectors: named.chain(misc).collect(), ordered: true, refused: Vec::new() }
+    }
+
+    /// Gives up what a refusal's message names, or else the undocumented selectors. `false` when nothing is left that
+    /// could be given up, so that asking again would be refused again.
+    pub fn give_up(&mut self, message: &str) -> bool {
+        if self.ordered && message.contains("OrderBy") {
+            self.ordered = false;
+            return true;
+        }
+        let named = |selector: &String| {
+            message.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').any(|word| word == selector)
+        };
+        let (mut gone, kept): (Vec<_>, Vec<_>) = self.selectors.drain(..).partition(named);
+        self.selectors = kept;
+        if gone.is_empty() {
+            gone = self.selectors.extract_if(.., |name| UNDOCUMENTED.contains(&name.as_str())).collect();
+        }
+        let any = !gone.is_empty();
+        self.refused.extend(gone.into_iter().filter(|name| !UNDOCUMENTED.contains(&name.as_str())));
+        any
+    }
+}
+
+/// Page `page` (from 0) of a walk over all products, active or not.
+#[must_use]
+pub fn walk(store_url: &Url, credential: &Credential, shape: &Shape, page: u32, limit: u32) -> Request {
+    let mut filter = json!({
+        "IsActive": ["True", "False"],
+        "Page": page.to_string(),
+        "Limit": limit.to_string(),
+        "OutputSelector": shape.selectors,
+    });
+    if shape.ordered {
+        filter["OrderBy"] = "ID".into();
+        filter["OrderDirection"] = "ASC".into();
+    }
+    get_item(store_url, credential, &filter)
+}
+
+/// The smallest call that needs a working credential.
+#[must_use]
+pub fn canary(store_url: &Url, credential: &Credential) -> Request {
+    let filter = json!({
+        "IsActive": ["True", "False"],
+        "Page": "0",
+        "Limit": "1",
+        "OutputSelector": ["ID", "SKU"],
+    });
+    get_item(store_url, credential, &filter)
+}
+
+fn get_item(store_url: &Url, credential: &Credential, filter: &serde_json::Value) -> Request {
+    let request =
+        Request::new(endpoint(store_url), json!({ "Filter": filter }).to_string()).plain("NETOAPI_ACTION", "GetItem");
+    let secret = credential.secret.clone();
+    match credential.scheme {
+        Scheme::ApiKey => match &credential.username {
+            Some(username) => request.plain("NETOAPI_USERNAME", username).secret("NETOAPI_KEY", secret),
+            None => request.secret("NETOAPI_KEY", secret),
+        },
+        Scheme::Oauth => request
+            .plain("X_ACCESS_KEY", credential.client_id.as_deref().unwrap_or_default())
+            .secret("X_SECRET_KEY", secret),
+        Scheme::Bearer => {
+            request.secret("Authorization", crate::domain::secret::Secret::new(&format!("Bearer {}", secret.expose())))
+        }
+    }
+}
+
+/// The endpoint of a store, whether its address was given with the path or without.
+fn endpoint(store_url: &Url) -> Url {
+    let mut url = store_url.clone();
+    let path = url.path().trim_end_matches('/');
+    if !path.ends_with(ENDPOINT) {
+        let path = format!("{path}/{ENDPOINT}");
+        url.set_path(&path);
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Secret;
+    use crate::domain::store::CredentialState;
+
+    fn credential(scheme: Scheme) -> Credential {
+        Credential {
+            store_id: 1,
+            scheme,
+            username: Some("staff".into()),
+            client_id: Some("client".into()),
+            secret: Secret::new("not-a-key"),
+            fingerprint: String::new(),
+            state: CredentialState::Ok,
+            last_ok_at: None,
+        }
+    }
+
+    fn url(text: &str) -> Url {
+        text.parse().expect("a URL")
+    }
+
+    #[test]
+    fn every_documented_selector_is_asked_for_and_no_unknown_one() {
+        let fields = include_str!("../../../tests/fixtures/neto/getitem-fields.json");
+        let fields: Vec<serde_json::Value> = serde_json::from_str(fields).unwrap();
+        let mut known: Vec<_> = fields.iter().map(|field| field["name"].as_str().unwrap().to_owned()).collect();
+        let mut asked = Shape::full().selectors;
+        known.sort();
+        known.retain(|name| name != "InventoryID");
+        asked.sort();
+        assert_eq!(asked, known);
+    }
+
+    #[test]
+    fn a_walk_asks_for_both_states_in_the_order_of_ids() {
+        let request = walk(&url("https://shop.example"), &credential(Scheme::ApiKey), &Shape::full(), 3, 50);
+        assert_eq!(request.url.as_str(), "https://shop.example/do/WS/NetoAPI");
+        let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        for (key, expected) in [
+            ("IsActive", json!(["True", "False"])),
+            ("OrderBy", json!("ID")),
+            ("OrderDirection", json!("ASC")),
+            ("Page", json!("3")),
+            ("Limit", json!("50")),
+        ] {
+            assert_eq!(body["Filter"][key], expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn each_scheme_has_its_headers_and_the_endpoint_is_found_once() {
+        for (scheme, names) in [
+            (Scheme::ApiKey, vec!["NETOAPI_ACTION", "NETOAPI_USERNAME", "NETOAPI_KEY"]),
+            (Scheme::Oauth, vec!["NETOAPI_ACTION", "X_ACCESS_KEY", "X_SECRET_KEY"]),
+            (Scheme::Bearer, vec!["NETOAPI_ACTION", "Authorization"]),
+        ] {
+            let request = canary(&url("https://api.example/v1/stores/x/do/WS/NetoAPI/"), &credential(scheme));
+            assert_eq!(request.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+            assert_eq!(request.url.path().matches("NetoAPI").count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_refusal_gives_up_what_it_names_then_the_undocumented_then_nothing() {
+        let mut shape = Shape::full();
+        assert!(
+            shape.give_up(
+                "Value not allowed in OutputSelector: Warranty; Value not allowed in OutputSelector: RestockQty"
+            )
+        );
+        assert_eq!(shape.refused, ["Warranty"]);
+        assert!(shape.give_up("Unknown OrderBy"));
+        assert!(shape.give_up("something else"));
+        assert!(!shape.give_up("something else"));
+        assert!(!shape.selectors.iter().any(|name| UNDOCUMENTED.contains(&name.as_str())));
+        assert_eq!(shape.refused, ["Warranty"]);
+    }
+}
