@@ -9,3 +9,5 @@
 pub mod clock;
 pub mod connector;
 pub mod domain;
+mod entity;
+pub mod storage;

@@ -9,19 +9,18 @@ use super::transaction::Transaction;
 use super::{Known, postgres, sqlite};
 use crate::domain::catalogue::{CHILDREN, Column, PRODUCT, TEXTS};
 use crate::domain::product::{ContentHash, Product, Row};
-use crate::storage::StorageError;
 
 /// Runs a query with a store and a list of ids on either database and maps each row.
 macro_rules! rows {
-    ($tx:expr, $sql:expr, $store_id:expr, $ids:expr, $row:ident, $engine:ident => $map:expr) => {
+    ($tx:expr, $sql:expr, $store_id:expr, $ids:expr, $row:ident, $value:ident => $map:expr) => {
         match $tx {
             Transaction::Postgres(tx) => {
-                use postgres as $engine;
+                let $value = postgres::value;
                 let query = sqlx::query(AssertSqlSafe($sql)).bind($store_id).bind($ids);
                 query.fetch_all(&mut **tx).await?.iter().map(|$row| $map).collect::<sqlx::Result<Vec<_>>>()?
             }
             Transaction::Sqlite(tx) => {
-                use sqlite as $engine;
+                let $value = sqlite::value;
                 let query = sqlx::query(AssertSqlSafe($sql)).bind($store_id).bind(Json($ids));
                 query.fetch_all(&mut **tx).await?.iter().map(|$row| $map).collect::<sqlx::Result<Vec<_>>>()?
             }
@@ -31,13 +30,13 @@ macro_rules! rows {
 
 impl Transaction {
     /// Hash and state of those of the products that are stored.
-    pub(super) async fn known(&mut self, store_id: i64, ids: &[i64]) -> Result<HashMap<i64, Known>, StorageError> {
+    pub(super) async fn known(&mut self, store_id: i64, ids: &[i64]) -> sqlx::Result<HashMap<i64, Known>> {
         let sql = format!(
             "/* commit_page */ SELECT inventory_id, content_hash, removed_at IS NOT NULL FROM products \
              WHERE store_id = $1 AND inventory_id {}",
             self.among()
         );
-        let rows = rows!(self, sql, store_id, ids, row, _engine => {
+        let rows = rows!(self, sql, store_id, ids, row, _value => {
             let hash: Vec<u8> = row.try_get(1)?;
             // A hash of another length is of another program version: it counts as different.
             let hash = ContentHash::try_from(hash).unwrap_or_default();
@@ -47,11 +46,7 @@ impl Transaction {
     }
 
     /// The stored products with all their rows.
-    pub(super) async fn load(
-        &mut self,
-        store_id: i64,
-        ids: &[i64],
-    ) -> Result<HashMap<i64, Product<'static>>, StorageError> {
+    pub(super) async fn load(&mut self, store_id: i64, ids: &[i64]) -> sqlx::Result<HashMap<i64, Product<'static>>> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
@@ -64,7 +59,8 @@ impl Transaction {
         }
         for (child, table) in CHILDREN.iter().enumerate() {
             for (id, row) in self.select(table.name, table.columns, store_id, ids).await? {
-                products.get_mut(&id).expect("child rows have a foreign key to their product").children[child].push(row);
+                products.get_mut(&id).expect("child rows have a foreign key to their product").children[child]
+                    .push(row);
             }
         }
         products.values_mut().for_each(Product::order_children);
@@ -77,7 +73,7 @@ impl Transaction {
         columns: &'static [Column],
         store_id: i64,
         ids: &[i64],
-    ) -> Result<Vec<(i64, Row<'static>)>, StorageError> {
+    ) -> sqlx::Result<Vec<(i64, Row<'static>)>> {
         let select = match self {
             Self::Postgres(_) => postgres::select,
             Self::Sqlite(_) => sqlite::select,
@@ -88,8 +84,8 @@ impl Transaction {
             names.join(", "),
             self.among()
         );
-        Ok(rows!(self, sql, store_id, ids, row, engine => {
-            let values = columns.iter().enumerate().map(|(n, column)| engine::value(row, n + 1, column.kind));
+        Ok(rows!(self, sql, store_id, ids, row, value => {
+            let values = columns.iter().enumerate().map(|(n, column)| value(row, n + 1, column.kind));
             Ok((row.try_get(0)?, values.collect::<sqlx::Result<Row<'static>>>()?))
         }))
     }

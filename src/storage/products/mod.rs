@@ -16,9 +16,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use self::rows::{Cell, Rows};
 use self::transaction::Transaction;
 use super::{Database, StorageError};
-use crate::domain::json::canonical;
 use crate::domain::catalogue::{CHILDREN, Kind};
 use crate::domain::change::Change;
+use crate::domain::json::canonical;
 use crate::domain::product::{ContentHash, Product, Value};
 use crate::domain::run::{Checkpoint, Counts, Lease};
 
@@ -58,6 +58,13 @@ pub struct PageWrite<'a> {
 /// Returns the counts of the run with this page in them. [`StorageError::LeaseLost`] means that nothing was written
 /// and the run is somebody else's now.
 pub async fn commit_page(db: &Database, page: PageWrite<'_>) -> Result<Counts, StorageError> {
+    let run_id = page.lease.run_id;
+    let written = write_page(db, &page).await.map_err(StorageError::sql("write a page of products"))?;
+    written.ok_or(StorageError::LeaseLost { run_id })
+}
+
+/// [`commit_page`]; `None` when the lease is lost.
+async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<Counts>> {
     let mut tx = Transaction::begin(db).await?;
     let store_id = page.lease.store_id;
     let ids: Vec<i64> = page.products.iter().map(|product| product.inventory_id).collect();
@@ -69,15 +76,17 @@ pub async fn commit_page(db: &Database, page: PageWrite<'_>) -> Result<Counts, S
     counts.updated += plan.updated.len() as i64;
     counts.unchanged += (page.products.len() - plan.inserted.len() - plan.updated.len()) as i64;
     counts.quarantined += page.quarantined.len() as i64;
-    tx.checkpoint(page.lease, page.checkpoint, &counts, page.now + page.lease_for).await?;
+    if !tx.checkpoint(page.lease, page.checkpoint, &counts, page.now + page.lease_for).await? {
+        return Ok(None);
+    }
 
     let touched: Vec<i64> = plan.updated.iter().map(|&index| ids[index]).collect();
     let old = tx.load(store_id, &touched).await?;
-    let writes = Writes::new(&page, &plan, &known, &old);
-    tx.write(store_id, &writes, &page).await?;
+    let writes = Writes::new(page, &plan, &known, &old);
+    tx.write(store_id, &writes, page).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.commit().await?;
-    Ok(counts)
+    Ok(Some(counts))
 }
 
 /// What the database knows of a product before its page is written.

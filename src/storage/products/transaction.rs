@@ -11,7 +11,7 @@ use super::rows::{Cell, Rows};
 use super::{PageWrite, Quarantined, Writes, postgres, sqlite};
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::run::{Checkpoint, Counts, Lease};
-use crate::storage::{Database, Pools, StorageError};
+use crate::storage::{Database, Pools};
 
 /// A write transaction; dropped without [`Transaction::commit`] it leaves no trace.
 pub enum Transaction {
@@ -34,11 +34,10 @@ macro_rules! on {
         }
     };
 }
-pub(super) use on;
 
 impl Transaction {
     /// Begins; on SQLite with the write lock from the start, so that it cannot fail half-way for want of it.
-    pub async fn begin(db: &Database) -> Result<Self, StorageError> {
+    pub async fn begin(db: &Database) -> sqlx::Result<Self> {
         Ok(match db.pools() {
             Pools::Postgres(pool) => Self::Postgres(pool.begin().await?),
             Pools::Sqlite(pool) => Self::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
@@ -46,7 +45,7 @@ impl Transaction {
     }
 
     /// Makes it durable.
-    pub async fn commit(self) -> Result<(), StorageError> {
+    pub async fn commit(self) -> sqlx::Result<()> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,
@@ -54,15 +53,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// Moves the checkpoint, writes the counts and renews the lease; [`StorageError::LeaseLost`] if the run is no
-    /// longer ours. On PostgreSQL the row stays locked until the commit, so nobody can claim the run in between.
+    /// Moves the checkpoint, writes the counts and renews the lease; `false` if the run is no longer ours. On PostgreSQL the row stays locked until the commit, so nobody can claim the run in between.
     pub async fn checkpoint(
         &mut self,
         lease: &Lease,
         checkpoint: &Checkpoint,
         counts: &Counts,
         expires: DateTime<Utc>,
-    ) -> Result<(), StorageError> {
+    ) -> sqlx::Result<bool> {
         const SQL: &str = "/* commit_page */ UPDATE runs SET checkpoint = $1, pages = $2, calls = $3, seen = $4, \
              inserted = $5, updated = $6, unchanged = $7, removed = $8, quarantined = $9, lease_expires_at = $10 \
              WHERE id = $11 AND lease_owner = $12 AND lease_epoch = $13 AND state = 'running'";
@@ -71,11 +69,11 @@ impl Transaction {
             .bind(counts.inserted).bind(counts.updated).bind(counts.unchanged).bind(counts.removed)
             .bind(counts.quarantined).bind(expires).bind(lease.run_id).bind(&lease.owner).bind(lease.epoch)
             .execute(connection).await?.rows_affected());
-        if rows == 1 { Ok(()) } else { Err(StorageError::LeaseLost { run_id: lease.run_id }) }
+        Ok(rows == 1)
     }
 
     /// Writes the rows of a page, then its lines of the change feed.
-    pub async fn write(&mut self, store_id: i64, writes: &Writes<'_>, page: &PageWrite<'_>) -> Result<(), StorageError> {
+    pub async fn write(&mut self, store_id: i64, writes: &Writes<'_>, page: &PageWrite<'_>) -> sqlx::Result<()> {
         self.insert(&writes.products).await?;
         self.insert(&writes.texts).await?;
         for (table, replaced) in CHILDREN.iter().zip(&writes.replaced) {
@@ -88,8 +86,9 @@ impl Transaction {
     }
 
     /// Numbers the lines of the feed without a gap: the counter moves in the transaction that uses its numbers.
-    async fn feed(&mut self, store_id: i64, writes: &Writes<'_>, page: &PageWrite<'_>) -> Result<(), StorageError> {
-        const SQL: &str = "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq";
+    async fn feed(&mut self, store_id: i64, writes: &Writes<'_>, page: &PageWrite<'_>) -> sqlx::Result<()> {
+        const SQL: &str =
+            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq";
         if writes.feed.is_empty() {
             return Ok(());
         }
@@ -119,7 +118,7 @@ impl Transaction {
         lease: &Lease,
         records: &[Quarantined<'_>],
         now: DateTime<Utc>,
-    ) -> Result<(), StorageError> {
+    ) -> sqlx::Result<()> {
         if records.is_empty() {
             return Ok(());
         }
@@ -150,7 +149,7 @@ impl Transaction {
         self.insert(&rows).await
     }
 
-    async fn insert(&mut self, rows: &Rows<'_>) -> Result<(), StorageError> {
+    async fn insert(&mut self, rows: &Rows<'_>) -> sqlx::Result<()> {
         if rows.len() == 0 {
             return Ok(());
         }
@@ -161,11 +160,12 @@ impl Transaction {
         Ok(())
     }
 
-    async fn delete(&mut self, table: &str, store_id: i64, ids: &[i64]) -> Result<(), StorageError> {
+    async fn delete(&mut self, table: &str, store_id: i64, ids: &[i64]) -> sqlx::Result<()> {
         if ids.is_empty() {
             return Ok(());
         }
-        let sql = format!("/* commit_page */ DELETE FROM \"{table}\" WHERE store_id = $1 AND inventory_id {}", self.among());
+        let sql =
+            format!("/* commit_page */ DELETE FROM \"{table}\" WHERE store_id = $1 AND inventory_id {}", self.among());
         match self {
             Self::Postgres(tx) => {
                 sqlx::query(AssertSqlSafe(sql)).bind(store_id).bind(ids).execute(&mut **tx).await?;
