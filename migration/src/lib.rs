@@ -1,1 +1,51 @@
-//! schema
+//! The database schema of netosync, as an ordered list of changes.
+//!
+//! To change the schema: add a file `mYYYYMMDD_NNNNNN_verb_noun.rs` with one change, up and down, and append it to
+//! [`Migrator::migrations`]. A released migration is never edited. A breaking change takes two releases: first
+//! expand (old and new program both work), then contract. All pending migrations run in one transaction, so none
+//! may need to be outside of one (`CREATE INDEX CONCURRENTLY`, for example).
+
+pub use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait};
+
+use sea_orm_migration::prelude::*;
+
+mod columns;
+mod m20261121_000001_create_stores;
+mod m20261121_000002_create_credentials;
+mod m20261121_000003_create_runs;
+mod m20261121_000004_create_cursors;
+mod m20261121_000005_create_products;
+mod m20261121_000006_create_product_texts;
+mod m20261121_000007_create_product_children;
+mod m20261121_000008_create_product_changes;
+mod m20261121_000009_create_quarantine;
+mod m20261121_000010_create_records;
+
+/// The table that remembers which migrations were applied; not the library's default, because netosync may share
+/// a database with another program that uses the same library.
+pub const HISTORY_TABLE: &str = "netosync_migrations";
+
+/// The list of changes.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_create_stores::Migration),
+            Box::new(m20261121_000002_create_credentials::Migration),
+            Box::new(m20261121_000003_create_runs::Migration),
+            Box::new(m20261121_000004_create_cursors::Migration),
+            Box::new(m20261121_000005_create_products::Migration),
+            Box::new(m20261121_000006_create_product_texts::Migration),
+            Box::new(m20261121_000007_create_product_children::Migration),
+            Box::new(m20261121_000008_create_product_changes::Migration),
+            Box::new(m20261121_000009_create_quarantine::Migration),
+            Box::new(m20261121_000010_create_records::Migration),
+        ]
+    }
+
+    fn migration_table_name() -> DynIden {
+        HISTORY_TABLE.into_iden()
+    }
+}

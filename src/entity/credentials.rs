@@ -1,0 +1,30 @@
+//! The sealed key of a store.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `credentials`; what its columns mean is said once, in `storage::dictionary`.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "credentials")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub store_id: i64,
+    pub scheme: String,
+    pub username: Option<String>,
+    pub client_id: Option<String>,
+    pub secret: Vec<u8>,
+    pub refresh_secret: Option<Vec<u8>>,
+    pub key_id: String,
+    pub fingerprint: String,
+    pub expires_at: Option<DateTimeUtc>,
+    pub state: String,
+    pub state_since: DateTimeUtc,
+    pub last_checked_at: Option<DateTimeUtc>,
+    pub last_ok_at: Option<DateTimeUtc>,
+    pub last_error: Option<String>,
+}
+
+/// Joined by hand, where at all.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

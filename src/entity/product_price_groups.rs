@@ -1,0 +1,31 @@
+//! Prices of customer groups; they override default_price.
+
+use sea_orm::entity::prelude::*;
+
+use super::numeric::Numeric;
+
+/// A row of `product_price_groups`; what its columns mean is said once, in [`crate::domain::catalogue`].
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "product_price_groups")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub store_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub inventory_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub group_id: i64,
+    pub group_name: Option<String>,
+    pub price: Option<Numeric>,
+    pub promotion_price: Option<Numeric>,
+    pub minimum_quantity: Option<Numeric>,
+    pub maximum_quantity: Option<Numeric>,
+    pub multiple: Option<Numeric>,
+    pub multiple_start_quantity: Option<Numeric>,
+    pub extra: Option<Json>,
+}
+
+/// Joined by hand, where at all.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

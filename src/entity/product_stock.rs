@@ -1,0 +1,25 @@
+//! Stock in each warehouse.
+
+use sea_orm::entity::prelude::*;
+
+use super::numeric::Numeric;
+
+/// A row of `product_stock`; what its columns mean is said once, in [`crate::domain::catalogue`].
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "product_stock")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub store_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub inventory_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub warehouse_id: i64,
+    pub quantity: Option<Numeric>,
+    pub extra: Option<Json>,
+}
+
+/// Joined by hand, where at all.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,274 @@
+//! What every table and column means: the mirrored ones from [`crate::domain::catalogue`], ours from here.
+//!
+//! Shown by `netosync db schema`. A test compares it with the tables that the migrations make, on both engines.
+
+use std::fmt;
+
+use super::Engine;
+use crate::domain::catalogue::{CHILDREN, Column, Kind, PRODUCT, TEXTS};
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// One of the kinds the catalogue knows.
+    Of(Kind),
+    /// Bytes.
+    Bytes,
+}
+
+impl ColumnKind {
+    /// The type the column was declared with.
+    #[must_use]
+    pub fn sql_type(self, engine: Engine) -> &'static str {
+        let (sqlite, postgres) = match self {
+            Self::Of(Kind::Text) => ("text", "text"),
+            Self::Of(Kind::Int) => ("integer", "bigint"),
+            Self::Of(Kind::Decimal) => ("numeric", "numeric"),
+            Self::Of(Kind::Bool) => ("boolean", "boolean"),
+            Self::Of(Kind::Time) => ("timestamp_with_timezone_text", "timestamp with time zone"),
+            Self::Of(Kind::LocalTime) => ("datetime_text", "timestamp without time zone"),
+            Self::Of(Kind::Date) => ("date_text", "date"),
+            Self::Of(Kind::Json) => ("jsonb_text", "jsonb"),
+            Self::Bytes => ("blob", "bytea"),
+        };
+        match engine {
+            Engine::Sqlite => sqlite,
+            Engine::Postgres => postgres,
+        }
+    }
+}
+
+impl fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Of(Kind::Text) => "text",
+            Self::Of(Kind::Int) => "integer",
+            Self::Of(Kind::Decimal) => "decimal",
+            Self::Of(Kind::Bool) => "boolean",
+            Self::Of(Kind::Time) => "time (UTC)",
+            Self::Of(Kind::LocalTime) => "time (local)",
+            Self::Of(Kind::Date) => "date",
+            Self::Of(Kind::Json) => "JSON",
+            Self::Bytes => "bytes",
+        })
+    }
+}
+
+/// The meaning of a column.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: ColumnKind,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// The meaning of a table.
+#[derive(Clone, Debug)]
+pub struct TableDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// The columns of its primary key.
+    pub key: Vec<&'static str>,
+    /// Its columns, in the order of the table.
+    pub columns: Vec<ColumnDoc>,
+}
+
+impl fmt::Display for TableDoc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}  (key: {})\n  {}", self.name, self.key.join(", "), self.doc)?;
+        let width = self.columns.iter().map(|column| column.name.len()).max().unwrap_or_default();
+        for ColumnDoc { name, kind, doc } in &self.columns {
+            writeln!(f, "    {name:width$}  {kind:12}  {doc}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Every table, in the order in which one would read about them.
+#[must_use]
+pub fn tables() -> Vec<TableDoc> {
+    let mut tables = vec![own("stores", "The webstores that are mirrored.", &["id"], STORES)];
+    tables.push(mirrored("products", "The products, one row each.", &[], PRODUCT, PRODUCT_OURS));
+    tables.push(mirrored("product_texts", "The long texts of the products.", &[], TEXTS, &[]));
+    for child in CHILDREN {
+        let key: Vec<_> = child.columns[..child.key].iter().map(|column| column.name).collect();
+        tables.push(mirrored(child.name, child.doc, &key, child.columns, &[]));
+    }
+    tables.extend([
+        own("product_changes", "What changed, in the order it was seen.", &["store_id", "seq"], PRODUCT_CHANGES),
+        own("runs", "The syncs: those that wait, the one that runs, and the history.", &["id"], RUNS),
+        own("cursors", "Where the next listing of a kind starts.", &["store_id", "kind"], CURSORS),
+        own("quarantine", "Records that could not be read, kept as sent.", &["id"], QUARANTINE),
+        own("records", "Records of the described connectors.", &["store_id", "stream", "key"], RECORDS),
+        own("credentials", "The sealed keys of the stores; keep analysts out of it.", &["store_id"], CREDENTIALS),
+        own(migration::HISTORY_TABLE, "The migrations that were applied.", &["version"], HISTORY),
+    ]);
+    tables
+}
+
+fn own(
+    name: &'static str,
+    doc: &'static str,
+    key: &[&'static str],
+    columns: &[(&'static str, ColumnKind, &'static str)],
+) -> TableDoc {
+    TableDoc { name, doc, key: key.to_vec(), columns: columns.iter().map(described).collect() }
+}
+
+fn mirrored(
+    name: &'static str,
+    doc: &'static str,
+    key: &[&'static str],
+    from_store: &'static [Column],
+    ours: &[(&'static str, ColumnKind, &'static str)],
+) -> TableDoc {
+    let columns = PRODUCT_KEY
+        .iter()
+        .map(described)
+        .chain(from_store.iter().map(|c| ColumnDoc { name: c.name, kind: ColumnKind::Of(c.kind), doc: c.doc }))
+        .chain(ours.iter().map(described))
+        .collect();
+    TableDoc { name, doc, key: [&["store_id", "inventory_id"], key].concat(), columns }
+}
+
+fn described(&(name, kind, doc): &(&'static str, ColumnKind, &'static str)) -> ColumnDoc {
+    ColumnDoc { name, kind, doc }
+}
+
+type Columns = &'static [(&'static str, ColumnKind, &'static str)];
+
+const TEXT: ColumnKind = ColumnKind::Of(Kind::Text);
+const INT: ColumnKind = ColumnKind::Of(Kind::Int);
+const TIME: ColumnKind = ColumnKind::Of(Kind::Time);
+const JSON: ColumnKind = ColumnKind::Of(Kind::Json);
+const BYTES: ColumnKind = ColumnKind::Bytes;
+
+const OF_STORE: &str = "The store, stores.id.";
+const CONTENT_HASH: &str = "Hash over all values; an equal one means nothing changed.";
+const FIRST_SEEN: &str = "When netosync first stored it.";
+const CHANGED: &str = "When netosync last stored a change of it.";
+const REMOVED: &str = "When the store was found not to have it any more; NULL while it does.";
+
+const PRODUCT_KEY: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("inventory_id", INT, "The store's id of the product; never reused, never renamed."),
+];
+
+const PRODUCT_OURS: Columns = &[
+    ("content_hash", BYTES, CONTENT_HASH),
+    ("first_seen_at", TIME, FIRST_SEEN),
+    ("changed_at", TIME, CHANGED),
+    ("removed_at", TIME, REMOVED),
+];
+
+const STORES: Columns = &[
+    ("id", INT, "Number of the store."),
+    ("name", TEXT, "Unique name, chosen by the operator."),
+    ("connector", TEXT, "Which connector speaks to it."),
+    ("url", TEXT, "The store's address."),
+    ("timezone", TEXT, "The store's time zone (IANA name), if known."),
+    ("paused_at", TIME, "Set while the operator has paused the store."),
+    ("paused_reason", TEXT, "Why it is paused."),
+    ("paused_until", TIME, "When the pause ends by itself."),
+    ("schedule_full", TEXT, "Own cron expression for full runs; NULL = the configured one."),
+    ("schedule_incremental", TEXT, "Own cron expression for incremental runs; NULL = the configured one."),
+    ("schedule_sweep", TEXT, "Own cron expression for sweep runs; NULL = the configured one."),
+    ("calls_per_minute", INT, "Own budget of calls a minute; NULL = the configured one."),
+    ("as_of", TIME, "Until when every row of the store is known to hold."),
+    ("change_seq", INT, "Number of its last row in product_changes."),
+    ("created_at", TIME, "When the store was added."),
+];
+
+const CREDENTIALS: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("scheme", TEXT, "How it is presented: api-key, oauth or bearer."),
+    ("username", TEXT, "Staff user of a user-based key."),
+    ("client_id", TEXT, "OAuth client id."),
+    ("secret", BYTES, "The key or token, sealed."),
+    ("refresh_secret", BYTES, "The refresh token, sealed."),
+    ("key_id", TEXT, "Which master key sealed them."),
+    ("fingerprint", TEXT, "Tells one key from another without giving it away."),
+    ("expires_at", TIME, "When the token expires, if it does."),
+    ("state", TEXT, "ok, suspect (refused once, being asked again) or revoked."),
+    ("state_since", TIME, "Since when it is in that state."),
+    ("last_checked_at", TIME, "When the store last judged it."),
+    ("last_ok_at", TIME, "When a call with it last succeeded."),
+    ("last_error", TEXT, "What the store said against it, redacted."),
+];
+
+const RUNS: Columns = &[
+    ("id", INT, "Number of the run."),
+    ("store_id", INT, OF_STORE),
+    ("kind", TEXT, "full, incremental or sweep."),
+    ("trigger", TEXT, "Who asked for it: schedule or manual."),
+    ("state", TEXT, "queued, running, succeeded, failed or cancelled."),
+    ("scheduled_at", TIME, "Not before."),
+    ("attempt", INT, "How often it was claimed; stops and snoozes do not count."),
+    ("lease_owner", TEXT, "The worker that holds or last held it."),
+    ("lease_epoch", INT, "Grows with every claim; a worker with a lower one has lost."),
+    ("lease_expires_at", TIME, "Until when the worker may write."),
+    ("checkpoint", JSON, "Where it goes on after an interruption."),
+    ("pages", INT, "Pages stored."),
+    ("calls", INT, "API calls made, repeats included."),
+    ("seen", INT, "Distinct records the store gave."),
+    ("inserted", INT, "Products that were new."),
+    ("updated", INT, "Products that had changed."),
+    ("unchanged", INT, "Products that were the same; not written."),
+    ("removed", INT, "Products marked removed."),
+    ("quarantined", INT, "Records that could not be read."),
+    ("verdict", TEXT, "complete, repaired or partial, once succeeded."),
+    ("error_class", TEXT, "Class of the error that ended or delayed it."),
+    ("error", TEXT, "The sentence that goes with it, or the reason of partial."),
+    ("started_at", TIME, "First claim."),
+    ("finished_at", TIME, "End."),
+    ("created_at", TIME, "When it was asked for."),
+];
+
+const CURSORS: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("kind", TEXT, "The kind of run, or the stream of a described connector."),
+    ("value", TEXT, "The position, where it is not a time."),
+    ("starts_at", TIME, "The position, in the server's time."),
+    ("updated_at", TIME, "When it was moved."),
+];
+
+const PRODUCT_CHANGES: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("seq", INT, "1, 2, 3, … without gaps within a store."),
+    ("inventory_id", INT, "The product."),
+    ("sku", TEXT, "Its SKU at that time."),
+    ("kind", TEXT, "added, changed, removed or restored."),
+    ("fields", JSON, "The columns that changed: name to [old, new]."),
+    ("run_id", INT, "The run that saw it; runs are pruned, so it may be gone."),
+    ("at", TIME, "When it was stored."),
+];
+
+const QUARANTINE: Columns = &[
+    ("id", INT, "Number of the entry."),
+    ("store_id", INT, OF_STORE),
+    ("run_id", INT, "The run that met it; may be gone."),
+    ("inventory_id", INT, "The product, if that much could be read."),
+    ("reason", TEXT, "What is wrong with it."),
+    ("raw", TEXT, "The record as sent."),
+    ("at", TIME, "When it was met."),
+    ("replayed_at", TIME, "When it was read after all."),
+];
+
+const RECORDS: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("stream", TEXT, "The stream of the connector."),
+    ("key", TEXT, "The record's key in the stream."),
+    ("data", JSON, "The record as sent."),
+    ("content_hash", BYTES, CONTENT_HASH),
+    ("first_seen_at", TIME, FIRST_SEEN),
+    ("changed_at", TIME, CHANGED),
+    ("removed_at", TIME, REMOVED),
+];
+
+const HISTORY: Columns =
+    &[("version", TEXT, "Name of the migration."), ("applied_at", INT, "When, in seconds since 1970.")];

@@ -1,0 +1,122 @@
+//! What can go wrong between us and the database.
+
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+/// A database operation that did not work. Messages are one sentence for an operator: what failed, why, and what
+/// to do next. They contain the reason of their source, so print the error alone, not its chain. No message
+/// contains the password of the database's address.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The address is not one we can use.
+    #[error(
+        "database.url cannot be used: {reason}; write sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
+    BadUrl {
+        /// What is wrong with it, without quoting it.
+        reason: String,
+    },
+    /// The schema's name is not a plain identifier.
+    #[error(
+        "database.schema {name:?} is not a plain name; use up to 63 of a-z, 0-9 and _, not starting with a digit or pg_"
+    )]
+    BadSchemaName {
+        /// The name as configured.
+        name: String,
+    },
+    /// The database does not let us in.
+    #[error("cannot open the database {target}: {reason}; {hint}")]
+    Connect {
+        /// Host and database, or the file.
+        target: String,
+        /// Why.
+        reason: String,
+        /// What to do next.
+        hint: &'static str,
+        /// What the driver said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A statement failed.
+    #[error("could not {doing}: {source}")]
+    Query {
+        /// What we were about to do, to follow "could not".
+        doing: &'static str,
+        /// What the driver said.
+        #[source]
+        source: DbErr,
+    },
+    /// The tables are older than the program.
+    #[error("the database lacks {} of this program's migrations (the first: {}); run `netosync db migrate`", pending.len(), pending[0])]
+    MigrationsPending {
+        /// Names of the missing migrations, in order; never empty.
+        pending: Vec<String>,
+    },
+    /// The tables are newer than the program.
+    #[error(
+        "the database was migrated by a newer netosync (it knows {}); upgrade this program, or restore a backup from before the upgrade",
+        unknown.join(", ")
+    )]
+    SchemaTooNew {
+        /// Names of the migrations this program does not know; never empty.
+        unknown: Vec<String>,
+    },
+    /// A row holds what no version of the program writes.
+    #[error(
+        "{table} row {row}: column {column} holds a value this program does not know; upgrade it, or repair the row"
+    )]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// Key of the row.
+        row: String,
+        /// The column.
+        column: &'static str,
+    },
+    /// The name of a new store is not usable.
+    #[error("the store name {name:?} cannot be used; use 1 to 64 of a-z, 0-9, dot, underscore and hyphen")]
+    BadStoreName {
+        /// The name.
+        name: String,
+    },
+    /// The address of a store is not usable.
+    #[error("the address of store {name} cannot be used: {reason}; give it as https://www.example.com")]
+    BadStoreUrl {
+        /// The store.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// There is a store of that name.
+    #[error(
+        "there is already a store named {name}; choose another name, or change it with `netosync store set {name}`"
+    )]
+    StoreExists {
+        /// The name.
+        name: String,
+    },
+    /// There is no store of that name.
+    #[error("there is no store named {name}; `netosync store list` shows the names")]
+    UnknownStore {
+        /// The name, or the number where a number was asked for.
+        name: String,
+    },
+}
+
+impl StorageError {
+    /// Wraps what sea-orm reports; `doing` follows "could not".
+    pub(crate) fn query(doing: &'static str) -> impl FnOnce(DbErr) -> Self {
+        move |source| Self::Query { doing, source }
+    }
+
+    /// Wraps what sqlx reports, for the set-based statements; `doing` follows "could not".
+    #[allow(dead_code, reason = "for the set-based statements, which arrive with the products")]
+    pub(crate) fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Query { doing, source: DbErr::Exec(RuntimeErr::SqlxError(source.into())) }
+    }
+}
+
+/// Whether `error` says that a unique key was taken.
+pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}

@@ -1,0 +1,129 @@
+//! The database: connection, schema and every query.
+//!
+//! One public function is one transaction. Times come from the clock the [`Database`] was opened with, never from
+//! the server. Nothing in here makes an HTTP call, and no transaction stays open across one.
+//!
+//! Whoever writes begins with [`Database::begin_write`]: on SQLite a transaction that reads first and writes later
+//! fails at once when another writer was faster, whatever the busy time-out, and a lock taken at the start does not.
+
+use std::fmt;
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::clock::SharedClock;
+
+mod connect;
+pub mod dictionary;
+mod error;
+pub mod schema;
+
+pub use error::StorageError;
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file beside the program.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+/// The pools behind a [`Database`], for statements that are written by hand for each engine.
+#[derive(Clone, Copy, Debug)]
+pub enum Pools<'a> {
+    /// A pool of connections to one file.
+    Sqlite(&'a SqlitePool),
+    /// A pool of connections to a server.
+    Postgres(&'a PgPool),
+}
+
+/// An open database. Clones share the pool.
+#[derive(Clone)]
+pub struct Database {
+    orm: DatabaseConnection,
+    pool: Pool,
+    schema: String,
+    target: String,
+    clock: SharedClock,
+}
+
+#[derive(Clone)]
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Database {
+    /// Which database it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self.pool {
+            Pool::Sqlite(_) => Engine::Sqlite,
+            Pool::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// sea-orm's connection, over the same pool as [`Database::pools`].
+    #[must_use]
+    pub fn orm(&self) -> &DatabaseConnection {
+        &self.orm
+    }
+
+    /// The pool itself, for hand-written statements. On PostgreSQL names resolve in our schema.
+    #[must_use]
+    pub fn pools(&self) -> Pools<'_> {
+        match &self.pool {
+            Pool::Sqlite(pool) => Pools::Sqlite(pool),
+            Pool::Postgres(pool) => Pools::Postgres(pool),
+        }
+    }
+
+    /// The clock every time in the database comes from.
+    #[must_use]
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// The schema the tables are in; of no meaning on SQLite.
+    #[must_use]
+    pub fn schema_name(&self) -> &str {
+        &self.schema
+    }
+
+    /// Where the database is, without user and password: for logs and messages.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Starts a transaction that is going to write: on SQLite it takes the write lock now (waiting up to the busy
+    /// time-out), on PostgreSQL it is an ordinary one. Dropped without a commit it rolls back.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`] when no connection or lock is to be had in time.
+    pub async fn begin_write(&self) -> Result<DatabaseTransaction, StorageError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: match self.engine() {
+                Engine::Sqlite => Some(SqliteTransactionMode::Immediate),
+                Engine::Postgres => None,
+            },
+            ..TransactionOptions::default()
+        };
+        self.orm.begin_with_options(options).await.map_err(StorageError::query("start a transaction"))
+    }
+
+    /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("target", &self.target).field("schema", &self.schema).finish_non_exhaustive()
+    }
+}

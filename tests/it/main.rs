@@ -1,0 +1,5 @@
+//! The tests that need a database, a socket or a process, in one binary.
+
+mod schema;
+mod stores;
+mod support;
