@@ -7,4 +7,6 @@
 //! ```
 
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod telemetry;

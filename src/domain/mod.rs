@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod catalogue;
 pub mod error;
+pub mod http;
 pub mod product;
 pub mod run;
 pub mod secret;
