@@ -1,0 +1,254 @@
+//! One rule a key, and the rules between keys.
+
+use std::net::SocketAddr;
+
+use config::ValueKind;
+use serde_json::Value as Json;
+
+use super::ConfigError;
+use super::layers::Leaves;
+use super::tree::{Config, SecretUrl};
+
+/// What a key's value must be.
+enum Kind {
+    /// A whole number between two bounds, both allowed.
+    Whole(u32, u32),
+    /// A share between 0 and 1, both allowed.
+    Share,
+    /// `true` or `false`.
+    Flag,
+    /// A text that passes a check; the error is the rule it breaks.
+    Text(fn(&str) -> Result<(), String>),
+    /// The same, for a text no error may show.
+    Secret(fn(&str) -> Result<(), String>),
+}
+
+/// The rule of one key.
+pub(super) struct FieldRule {
+    field: &'static str,
+    kind: Kind,
+}
+
+const fn rule(field: &'static str, kind: Kind) -> FieldRule {
+    FieldRule { field, kind }
+}
+
+static RULES: &[FieldRule] = &[
+    rule("database.url", Kind::Secret(database_url)),
+    rule("database.schema", Kind::Text(schema)),
+    rule("secrets.key_file", Kind::Text(path)),
+    rule("worker.slots", Kind::Whole(1, 1024)),
+    rule("worker.lease_secs", Kind::Whole(5, 3600)),
+    rule("worker.max_attempts", Kind::Whole(1, 100)),
+    rule("schedule.full", Kind::Text(schedule)),
+    rule("schedule.incremental", Kind::Text(schedule)),
+    rule("schedule.sweep", Kind::Text(schedule)),
+    rule("schedule.timezone", Kind::Text(timezone)),
+    rule("schedule.tick_secs", Kind::Whole(1, 3600)),
+    rule("fetch.page_size", Kind::Whole(1, 10_000)),
+    rule("fetch.in_flight", Kind::Whole(1, 16)),
+    rule("fetch.connect_timeout_secs", Kind::Whole(1, 300)),
+    rule("fetch.read_timeout_secs", Kind::Whole(1, 3600)),
+    rule("fetch.timeout_secs", Kind::Whole(1, 3600)),
+    rule("fetch.max_body_bytes", Kind::Whole(64 << 10, 1 << 30)),
+    rule("fetch.max_pages", Kind::Whole(1, 10_000_000)),
+    rule("budget.calls_per_minute", Kind::Whole(1, 1_000_000)),
+    rule("retry.initial_ms", Kind::Whole(1, 600_000)),
+    rule("retry.max_ms", Kind::Whole(1, 600_000)),
+    rule("retry.max_elapsed_secs", Kind::Whole(1, 86_400)),
+    rule("retry.attempts", Kind::Whole(1, 100)),
+    rule("auth.canary_tries", Kind::Whole(1, 20)),
+    rule("auth.canary_initial_ms", Kind::Whole(1, 600_000)),
+    rule("auth.canary_max_ms", Kind::Whole(1, 600_000)),
+    rule("quarantine.max_share", Kind::Share),
+    rule("removal.max_share", Kind::Share),
+    rule("log.format", Kind::Text(log_format)),
+    rule("log.filter", Kind::Text(crate::telemetry::check_filter)),
+    rule("http.listen", Kind::Text(listen)),
+    rule("notify.webhook_url", Kind::Secret(webhook_url)),
+    rule("transport.allow_loopback", Kind::Flag),
+];
+
+/// The rule of `field`, if there is such a key.
+pub(super) fn of(field: &str) -> Option<&'static FieldRule> {
+    RULES.iter().find(|rule| rule.field == field)
+}
+
+/// Whether `name` is a section.
+pub(super) fn is_section(name: &str) -> bool {
+    RULES.iter().any(|rule| rule.section() == name)
+}
+
+/// Every key, in the order of the reference.
+#[cfg(test)]
+pub(super) fn fields() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.field)
+}
+
+/// What could have been meant instead of the unknown `field`: the keys of its section, else the sections.
+pub(super) fn known_beside(field: &str) -> String {
+    let section = field.split('.').next().unwrap_or_default();
+    if is_section(section) {
+        let keys: Vec<_> = RULES.iter().filter(|rule| rule.section() == section).map(FieldRule::key).collect();
+        format!("[{section}] has {}", keys.join(", "))
+    } else {
+        let mut sections: Vec<_> = RULES.iter().map(FieldRule::section).collect();
+        sections.dedup();
+        format!("the sections are {}", sections.join(", "))
+    }
+}
+
+impl FieldRule {
+    fn section(&self) -> &'static str {
+        self.field.split('.').next().unwrap_or_default()
+    }
+
+    fn key(&self) -> &'static str {
+        self.field.split('.').nth(1).unwrap_or_default()
+    }
+
+    /// Whether errors must not show the value.
+    pub(super) fn secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret(_))
+    }
+
+    /// The value in the type of the key, or the rule it breaks. A value of the environment arrives as text.
+    pub(super) fn check(&self, kind: ValueKind, from_text: bool) -> Result<Json, String> {
+        match &self.kind {
+            Kind::Whole(min, max) => match kind {
+                ValueKind::I64(number) => Some(number),
+                ValueKind::String(text) if from_text => text.trim().parse().ok(),
+                _ => None,
+            }
+            .filter(|number| (i64::from(*min)..=i64::from(*max)).contains(number))
+            .map(Json::from)
+            .ok_or_else(|| format!("must be a whole number from {min} to {max}")),
+            Kind::Share => match kind {
+                ValueKind::Float(number) => Some(number),
+                ValueKind::I64(number) => Some(number as f64),
+                ValueKind::String(text) if from_text => text.trim().parse().ok(),
+                _ => None,
+            }
+            .filter(|share| (0.0..=1.0).contains(share))
+            .map(Json::from)
+            .ok_or_else(|| "must be a number from 0 to 1".to_owned()),
+            Kind::Flag => match kind {
+                ValueKind::Boolean(flag) => Some(flag),
+                ValueKind::String(text) if from_text => text.trim().to_ascii_lowercase().parse().ok(),
+                _ => None,
+            }
+            .map(Json::from)
+            .ok_or_else(|| "must be true or false".to_owned()),
+            Kind::Text(check) | Kind::Secret(check) => {
+                let ValueKind::String(text) = kind else { return Err("must be a text in quotes".to_owned()) };
+                let text = text.trim();
+                check(text).map(|()| Json::from(text))
+            }
+        }
+    }
+}
+
+/// Rules that hold between two keys. The error names the key that was set last, with the other in its rule.
+pub(super) fn between_keys(config: &Config, leaves: &Leaves) -> Result<(), ConfigError> {
+    let millis = |secs: u32| u64::from(secs) * 1000;
+    let fetch = &config.fetch;
+    let retry = &config.retry;
+    let pairs: [(&str, u64, &str, u64); 5] = [
+        (
+            "fetch.connect_timeout_secs",
+            millis(fetch.connect_timeout_secs),
+            "fetch.timeout_secs",
+            millis(fetch.timeout_secs),
+        ),
+        ("fetch.read_timeout_secs", millis(fetch.read_timeout_secs), "fetch.timeout_secs", millis(fetch.timeout_secs)),
+        ("retry.initial_ms", retry.initial_ms.into(), "retry.max_ms", retry.max_ms.into()),
+        ("retry.max_ms", retry.max_ms.into(), "retry.max_elapsed_secs", millis(retry.max_elapsed_secs)),
+        (
+            "auth.canary_initial_ms",
+            config.auth.canary_initial_ms.into(),
+            "auth.canary_max_ms",
+            config.auth.canary_max_ms.into(),
+        ),
+    ];
+    for (low, low_ms, high, high_ms) in pairs {
+        if low_ms > high_ms {
+            let (low, high) = (low.to_owned(), high.to_owned());
+            let (shown, other) = (&leaves[&low], &leaves[&high]);
+            let rule = format!("must not be longer than {high}, which is {} (from {})", other.value, other.origin);
+            return Err(ConfigError::Rule {
+                value: shown.value.to_string(),
+                origin: shown.origin.clone(),
+                field: low,
+                rule,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Checks a schedule: a cron expression of five fields. Used for the stores' own schedules too.
+pub fn check_cron(text: &str) -> Result<(), String> {
+    let fields = text.split_whitespace().count();
+    if fields != 5 {
+        return Err(format!(
+            "must be a cron expression of five fields (minute hour day month weekday), this has {fields}"
+        ));
+    }
+    let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Disallowed).build();
+    parser.parse(text).map(drop).map_err(|error| format!("is not a cron expression: {error}"))
+}
+
+fn schedule(text: &str) -> Result<(), String> {
+    if text.is_empty() { Ok(()) } else { check_cron(text) }
+}
+
+fn path(text: &str) -> Result<(), String> {
+    if text.contains(char::is_control) { Err("must be a path on one line, or empty".to_owned()) } else { Ok(()) }
+}
+
+fn timezone(text: &str) -> Result<(), String> {
+    text.parse::<chrono_tz::Tz>()
+        .map(drop)
+        .map_err(|_| "must be an IANA time zone such as UTC or Australia/Brisbane".to_owned())
+}
+
+fn schema(text: &str) -> Result<(), String> {
+    let first = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    let rest = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if first && rest && text.len() <= 63 && !text.starts_with("pg_") {
+        Ok(())
+    } else {
+        Err("must be 1 to 63 lower-case letters, digits and _, not begin with a digit or pg_".to_owned())
+    }
+}
+
+fn database_url(text: &str) -> Result<(), String> {
+    let postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    let sqlite = text.strip_prefix("sqlite:").is_some_and(|rest| !rest.trim_start_matches('/').is_empty());
+    if sqlite || (postgres && url::Url::parse(text).is_ok()) {
+        Ok(())
+    } else {
+        Err("must be sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned())
+    }
+}
+
+fn webhook_url(text: &str) -> Result<(), String> {
+    let fits = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    if text.is_empty() || SecretUrl::new(text).parsed().as_ref().is_some_and(fits) {
+        Ok(())
+    } else {
+        Err("must be an http or https URL, or empty".to_owned())
+    }
+}
+
+fn log_format(text: &str) -> Result<(), String> {
+    if matches!(text, "text" | "json") { Ok(()) } else { Err("must be \"text\" or \"json\"".to_owned()) }
+}
+
+fn listen(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.parse::<SocketAddr>().is_ok() {
+        Ok(())
+    } else {
+        Err("must be an IP address with a port such as 127.0.0.1:9187, or empty".to_owned())
+    }
+}

@@ -1,0 +1,197 @@
+//! The typed configuration. Every field is the key of the same name in `config/default.toml`, which explains it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::domain::secret::Secret;
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "a field is the section of the same name in default.toml, where it is documented")]
+pub struct Config {
+    pub database: Database,
+    pub secrets: Secrets,
+    pub worker: Worker,
+    pub schedule: Schedule,
+    pub fetch: Fetch,
+    pub budget: Budget,
+    pub retry: Retry,
+    pub auth: Auth,
+    pub quarantine: Quarantine,
+    pub removal: Removal,
+    pub log: Log,
+    pub http: Http,
+    pub notify: Notify,
+    pub transport: Transport,
+}
+
+/// Declares a section: fields documented in `default.toml`.
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident: $ty:ty),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(missing_docs, reason = "a field is the key of the same name in default.toml, where it is documented")]
+        pub struct $name { $($(#[$fmeta])* pub $field: $ty),+ }
+    };
+}
+
+section! {
+    /// `[database]`
+    Database { url: SecretUrl, schema: String }
+}
+section! {
+    /// `[secrets]`
+    Secrets { #[serde(deserialize_with = "unless_empty")] key_file: Option<PathBuf> }
+}
+section! {
+    /// `[worker]`
+    Worker { slots: u32, lease_secs: u32, max_attempts: u32 }
+}
+section! {
+    /// `[schedule]`: cron expressions of five fields; `None` = never by itself.
+    Schedule {
+        #[serde(deserialize_with = "unless_empty")] full: Option<String>,
+        #[serde(deserialize_with = "unless_empty")] incremental: Option<String>,
+        #[serde(deserialize_with = "unless_empty")] sweep: Option<String>,
+        #[serde(deserialize_with = "timezone")] timezone: chrono_tz::Tz,
+        tick_secs: u32,
+    }
+}
+section! {
+    /// `[fetch]`
+    Fetch {
+        page_size: u32,
+        in_flight: u32,
+        connect_timeout_secs: u32,
+        read_timeout_secs: u32,
+        timeout_secs: u32,
+        max_body_bytes: usize,
+        max_pages: u32,
+    }
+}
+section! {
+    /// `[budget]`
+    Budget { calls_per_minute: u32 }
+}
+section! {
+    /// `[retry]`
+    Retry { initial_ms: u32, max_ms: u32, max_elapsed_secs: u32, attempts: u32 }
+}
+section! {
+    /// `[auth]`
+    Auth { canary_tries: u32, canary_initial_ms: u32, canary_max_ms: u32 }
+}
+section! {
+    /// `[quarantine]`
+    Quarantine { max_share: f64 }
+}
+section! {
+    /// `[removal]`
+    Removal { max_share: f64 }
+}
+section! {
+    /// `[log]`
+    Log { format: LogFormat, filter: String }
+}
+section! {
+    /// `[http]`
+    Http { #[serde(deserialize_with = "unless_empty")] listen: Option<SocketAddr> }
+}
+section! {
+    /// `[notify]`
+    Notify { #[serde(deserialize_with = "unless_empty")] webhook_url: Option<SecretUrl> }
+}
+section! {
+    /// `[transport]`
+    Transport { allow_loopback: bool }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Worker {
+    /// How long a lease holds.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_secs.into())
+    }
+}
+
+/// A URL that may hold a password or a token. `Debug` and `Display` show where it leads, never how one gets in.
+#[derive(Clone)]
+pub struct SecretUrl(Secret);
+
+impl SecretUrl {
+    /// Wraps `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// The plain text, for connecting only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    pub(super) fn parsed(&self) -> Option<url::Url> {
+        url::Url::parse(self.expose()).ok()
+    }
+}
+
+impl std::fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A path of SQLite is a file's name; what follows the ? are its options.
+        if self.expose().starts_with("sqlite:") {
+            return f.write_str(self.expose().split('?').next().unwrap_or_default());
+        }
+        let Some(url) = self.parsed() else { return f.write_str("[REDACTED]") };
+        write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
+        url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::str::FromStr for SecretUrl {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::new(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::new(&String::deserialize(deserializer)?))
+    }
+}
+
+/// A setting that an empty text switches off. The rules have checked the text, so the error is never met.
+fn unless_empty<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| serde::de::Error::custom("unusable text"))
+}
+
+fn timezone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<chrono_tz::Tz, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(|_| serde::de::Error::custom("unknown time zone"))
+}
