@@ -231,3 +231,122 @@ fn array(rows: &[Vec<u8>]) -> Vec<u8> {
     push(&mut out, "]");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::simulator::Catalogue;
+
+    fn everything() -> Selection {
+        let lists = LISTS.iter().map(|(name, _)| *name);
+        let scalars = SCALARS.iter().map(|(name, _)| *name);
+        let names: Vec<_> = scalars.chain(lists).chain(UNTABLED.iter().copied()).chain([field::BANDS]).collect();
+        Selection::new(&names, &[]).unwrap()
+    }
+
+    #[test]
+    fn a_documented_product_looks_like_the_sample() {
+        let mut kettle = SimProduct::new(48_211, "HF-KETTLE");
+        kettle.set("DefaultPrice", SimValue::Decimal("89.95".into()));
+        kettle.set("IsActive", SimValue::Bool(true));
+        let category = vec![("CategoryID", SimValue::Int(104)), ("CategoryName", SimValue::text("Kettles"))];
+        kettle.categories.push(Member::new(category));
+        let mut group = Member::new(vec![("GroupID", SimValue::Int(1))]);
+        group.bands.push(Member::new(vec![("Price", SimValue::cents(6400))]));
+        kettle.price_groups.push(group);
+        let asked =
+            ["DefaultPrice", "IsActive", "DateArrival", "Categories", "KitComponents", "PriceGroups", field::BANDS];
+        let out = product(&kettle, &Selection::new(&asked, &[]).unwrap(), Spelling::DOCUMENTED);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"SKU\":\"HF-KETTLE\",\"InventoryID\":\"48211\",\"IsActive\":\"True\",\"DefaultPrice\":\"89.95\",\
+             \"DateArrival\":\"0000-00-00\",\"KitComponents\":[\"\"],\"PriceGroups\":[{\"PriceGroup\":[{\"GroupID\":\"1\",\
+             \"MultilevelBands\":{\"MultiLevelBand\":[{\"Price\":\"64.00\"}]}}]}],\"Categories\":[{\"Category\":\
+             [{\"CategoryID\":\"104\",\"CategoryName\":\"Kettles\"}]}]}"
+        );
+    }
+
+    #[test]
+    fn without_selectors_there_are_two_fields_even_with_quirks() {
+        let nothing = Selection::new(&[], &[]).unwrap();
+        for (seed, truth) in (0..).zip(Catalogue::new(100, 1, true).products()) {
+            let row: Map<String, Value> =
+                serde_json::from_slice(&product(&truth, &nothing, Spelling::quirky(seed))).unwrap();
+            assert_eq!(row.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_product_is_spelled_the_same_in_every_answer_whatever_else_was_asked() {
+        let truth = Catalogue::new(30, 1, true).products().last().unwrap();
+        let few = Selection::new(&["DefaultPrice", "IsActive", "Categories"], &[]).unwrap();
+        let read = |selection: &Selection| -> Map<String, Value> {
+            serde_json::from_slice(&product(&truth, selection, Spelling::quirky(9))).unwrap()
+        };
+        let all = read(&everything());
+        assert!(read(&few).iter().all(|(key, value)| all.get(key) == Some(value)));
+    }
+
+    #[test]
+    fn every_hostile_spelling_still_tells_the_truth() {
+        let selection = everything();
+        for (seed, truth) in (0..).zip(Catalogue::new(400, 2, true).products()) {
+            let row: Map<String, Value> =
+                serde_json::from_slice(&product(&truth, &selection, Spelling::quirky(seed))).unwrap();
+            let row: Map<String, Value> = row.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect();
+            for (name, holds) in SCALARS {
+                let told = row.get(&name.to_lowercase()).unwrap_or(&Value::Null);
+                assert!(tells(told, truth.get(name), *holds), "{name} of {}: {told}", truth.inventory_id);
+            }
+            for (name, _) in LISTS {
+                let told = members(row.get(&name.to_lowercase()).unwrap_or(&Value::Null));
+                let count = if *name == "VariantInventoryIDs" { truth.variants.len() } else { truth.list(name).len() };
+                assert_eq!(told, count, "{name} of {}", truth.inventory_id);
+            }
+            let extra = truth.untabled.iter().chain(&truth.unknown);
+            assert!(extra.into_iter().all(|(name, value)| row.get(&name.to_lowercase()) == Some(value)));
+        }
+    }
+
+    /// Whether a value on the wire means the clean value; reads no times beyond their digits.
+    fn tells(told: &Value, truth: &SimValue, holds: Holds) -> bool {
+        let told = match told {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let number = |text: &str| text.replace(',', "").parse::<rust_decimal::Decimal>().ok();
+        match truth {
+            SimValue::None => matches!(told.as_str(), "" | "0" | "0000-00-00" | "0000-00-00 00:00:00"),
+            SimValue::Text(text) => told == *text,
+            SimValue::Int(value) => number(&told) == Some((*value).into()),
+            SimValue::Decimal(digits) => number(&told) == number(digits),
+            SimValue::Bool(value) => {
+                ["true", "1", "y", "yes"].contains(&told.to_lowercase().as_str()) == *value && !told.is_empty()
+            }
+            SimValue::Time(_) | SimValue::LocalTime(_) | SimValue::Date(_) => {
+                told.len() >= 10 && matches!(holds, Holds::Time | Holds::LocalTime | Holds::Date)
+            }
+        }
+    }
+
+    /// Counts the members of a list in any shape.
+    fn members(value: &Value) -> usize {
+        let wrapper = |object: &Map<String, Value>| {
+            let named = LISTS.iter().filter_map(|(_, wrapper)| match wrapper {
+                Wrapper::Named(key) | Wrapper::FlatOr(key) => object.get(*key),
+                Wrapper::Flat => None,
+            });
+            named.into_iter().next().cloned()
+        };
+        match value {
+            Value::Null => 0,
+            Value::String(text) => usize::from(!text.is_empty()),
+            Value::Array(values) => values.iter().map(members).sum(),
+            Value::Object(object) => wrapper(object).map_or(usize::from(!object.is_empty()), |inner| members(&inner)),
+            _ => 1,
+        }
+    }
+}

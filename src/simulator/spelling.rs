@@ -43,8 +43,8 @@ impl Spelling {
     /// The key under which a field is sent: older spellings and other letter case occur.
     pub(super) fn key(self, name: &'static str) -> std::borrow::Cow<'static, str> {
         match (self.pick("key", 12), name) {
-            (1..6, "PreOrderQuantity") => "PreorderQuantity".into(),
-            (1..6, "SubType") => "Subtype".into(),
+            (1..=6, "PreOrderQuantity") => "PreorderQuantity".into(),
+            (1..=6, "SubType") => "Subtype".into(),
             (7, _) => name.to_lowercase().into(),
             (8, _) => name.to_uppercase().into(),
             _ => name.into(),
