@@ -10,7 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod connector;
 pub mod domain;
-mod entity;
+pub mod entity;
 pub mod simulator;
 pub mod storage;
 pub mod telemetry;

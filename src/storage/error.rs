@@ -95,6 +95,12 @@ pub enum StorageError {
         /// The name.
         name: String,
     },
+    /// Somebody else has the run now: nothing was written.
+    #[error("the lease of run {run_id} was lost: another worker has taken the run over")]
+    LeaseLost {
+        /// The run.
+        run_id: i64,
+    },
     /// There is no store of that name.
     #[error("there is no store named {name}; `netosync store list` shows the names")]
     UnknownStore {

@@ -16,6 +16,8 @@ use crate::clock::SharedClock;
 mod connect;
 pub mod dictionary;
 mod error;
+pub mod products;
+pub mod runs;
 pub mod schema;
 
 pub use error::StorageError;

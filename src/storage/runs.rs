@@ -33,7 +33,7 @@ pub async fn enqueue(
             ..Default::default()
         };
         let insert = runs::Entity::insert(run).on_conflict(OnConflict::new().do_nothing().to_owned());
-        let inserted = insert.do_nothing().exec(db.orm()).await.map_err(StorageError::query("queue a run"))?;
+        let inserted = insert.try_insert().exec(db.orm()).await.map_err(StorageError::query("queue a run"))?;
         let inserted = matches!(inserted, TryInsertResult::Inserted(_));
         // Between the insert that met another run and this look, that run may have ended: then we try again.
         if let Some(run) = unfinished(db, store_id).await? {
