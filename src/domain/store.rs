@@ -39,6 +39,14 @@ pub struct Store {
     pub created_at: DateTime<Utc>,
 }
 
+impl Store {
+    /// Whether the store rests at `now`.
+    #[must_use]
+    pub fn is_paused(&self, now: DateTime<Utc>) -> bool {
+        self.paused_at.is_some() && self.paused_until.is_none_or(|until| now < until)
+    }
+}
+
 text_enum! {
     /// How a credential is presented to the store (spec: Neto API §2).
     Scheme {

@@ -12,6 +12,7 @@ mod transaction;
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use self::rows::{Cell, Rows};
 use self::transaction::Transaction;
@@ -21,6 +22,7 @@ use crate::domain::change::Change;
 use crate::domain::json::canonical;
 use crate::domain::product::{ContentHash, Product, Value};
 use crate::domain::run::{Checkpoint, Counts, Lease};
+use crate::entity::products;
 
 /// A record that could not be normalised.
 #[derive(Clone, Debug)]
@@ -192,6 +194,16 @@ impl<'a> Writes<'a> {
             self.children[child].push(&[Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)], row);
         }
     }
+}
+
+/// How many products of the store are there, removed ones not counted.
+pub async fn count(db: &Database, store_id: i64) -> Result<u64, StorageError> {
+    products::Entity::find()
+        .filter(products::Column::StoreId.eq(store_id))
+        .filter(products::Column::RemovedAt.is_null())
+        .count(db.orm())
+        .await
+        .map_err(StorageError::query("count the products"))
 }
 
 /// A value that a database hands back as text.

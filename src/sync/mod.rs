@@ -1,0 +1,119 @@
+//! One run, from claim to outcome: the middle of the flow.
+//!
+//! Whoever has claimed a run calls [`Syncer::execute`]. It opens the store's credential, walks the catalogue, writes
+//! page by page, and turns whatever happened into one change of the run's state. It never claims, schedules or retries
+//! a run by itself, and it makes no call while a transaction is open.
+
+mod canary;
+mod heartbeat;
+mod outcome;
+mod seen;
+mod walk;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info, info_span};
+
+use self::canary::Refusal;
+use self::heartbeat::Heartbeat;
+pub use self::outcome::Patience;
+use self::outcome::{Step, Stop};
+use self::walk::Walk;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::error::ErrorClass;
+use crate::domain::run::{Counts, Lease, Run};
+use crate::storage::vault::Vault;
+use crate::storage::{Database, StorageError, runs, stores};
+use crate::transport::Transport;
+
+/// What a run needs besides itself. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Syncer {
+    /// The database.
+    pub db: Database,
+    /// The way to the stores.
+    pub transport: Arc<Transport>,
+    /// Opens credentials.
+    pub vault: Arc<Vault>,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Name of this worker in leases, unique among all that are alive.
+    pub owner: String,
+    /// What to do with a run whose store cannot be reached.
+    pub patience: Patience,
+}
+
+impl Syncer {
+    /// Works on a claimed run until it ends, is given back to the queue, or is lost to another worker.
+    ///
+    /// `stop` asks for an end after the page under way: its rows are committed and the run is given back.
+    /// An error means that the database failed; the lease then runs out by itself.
+    pub async fn execute(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
+        let span = info_span!("run", store.id = run.store_id, run.id = run.id, run.attempt = run.attempt);
+        self.execute_in_span(run, lease, stop).instrument(span).await
+    }
+
+    async fn execute_in_span(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
+        let heartbeat = Heartbeat::start(self, &lease);
+        let (attempt, mut counts) = (run.attempt, run.counts);
+        let step = match self.walk(run, &lease, &heartbeat, stop, &mut counts).await {
+            Ok(end) => Step::End(end),
+            Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
+                info!("{error}");
+                return Ok(());
+            }
+            Err(Stop::Storage(error)) => return Err(error),
+            Err(stop) => outcome::decide(stop, attempt, self),
+        };
+        drop(heartbeat);
+        let now = self.clock.now();
+        outcome::log(&step, &counts);
+        let applied = match &step {
+            Step::End(end) => runs::finish(&self.db, &lease, end, &counts, now).await,
+            Step::Return(back) => runs::give_back(&self.db, &lease, back, &counts, now).await,
+        };
+        match applied {
+            Err(error @ StorageError::LeaseLost { .. }) => {
+                info!("{error}");
+                Ok(())
+            }
+            applied => applied,
+        }
+    }
+
+    /// Walks; asks a refused key again before it is believed to be refused.
+    async fn walk(
+        &self,
+        run: Run,
+        lease: &Lease,
+        heartbeat: &Heartbeat,
+        stop: &CancellationToken,
+        counts: &mut Counts,
+    ) -> Result<runs::End, Stop> {
+        let store = stores::load_store(&self.db, run.store_id).await?;
+        let credential = self.vault.open(&self.db, store.id, &store.name).await?;
+        info!(store.name = store.name, run.kind = %run.kind, page = run.checkpoint.as_ref().map_or(0, |at| at.page), "run begins");
+        let mut walk = Walk::new(self, &store, &credential, run, lease, heartbeat, stop);
+        loop {
+            let walked = walk.go().await;
+            *counts = walk.counts();
+            match walked {
+                Err(Stop::Remote(error)) if error.class == ErrorClass::Unauthorized => {
+                    match canary::confirm(self, &store, &credential, walk.context(), &error).await? {
+                        Refusal::Passed => info!("the key works again; the walk goes on"),
+                        Refusal::Confirmed(end) => {
+                            *counts = walk.counts();
+                            return Ok(end);
+                        }
+                    }
+                }
+                Err(stop) => return Err(stop),
+                Ok(()) => return walk.verdict().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The walk: page after page of the whole catalogue, each committed with its checkpoint before the next is begun
+//! (or, with `fetch.in_flight` above 1, before so many are under way that a crash would repeat more).
+//!
+//! Pages are counted from 0 and asked for in the order of their IDs; the list ends at an empty page. A page that brings
+//! nothing new is asked for twice, and then the one after it: a server may treat pages 0 and 1 alike, or repeat a page by
+//! mistake. Where that leaves a doubt, the verdict says so (spec: Neto API §3.2, §8).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, warn};
+
+use super::Syncer;
+use super::heartbeat::{Heartbeat, STOP_PATIENCE};
+use super::outcome::{Stop, failed};
+use super::seen::Seen;
+use crate::connector::neto::{self, Page, Shape};
+use crate::domain::budget::Budget;
+use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::product::Product;
+use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunState, Verdict};
+use crate::domain::store::{Credential, Store};
+use crate::storage::products::{self, PageWrite, Quarantined};
+use crate::storage::runs::End;
+use crate::storage::{StorageError, credentials};
+use crate::transport::CallContext;
+
+/// A page on its way.
+type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
+
+/// One walk over a store's catalogue.
+pub struct Walk<'a> {
+    syncer: &'a Syncer,
+    store: &'a Store,
+    credential: &'a Credential,
+    lease: &'a Lease,
+    heartbeat: &'a Heartbeat,
+    stop: &'a CancellationToken,
+    context: Arc<CallContext>,
+    shape: Shape,
+    checkpoint: Checkpoint,
+    /// Counts at the last commit, without the calls of this attempt.
+    counts: Counts,
+    seen: Seen,
+    repeats: Repeats,
+    /// Doubts about the copy, each a sentence.
+    doubts: Vec<String>,
+    /// Whether a call of this attempt has succeeded.
+    key_works: bool,
+}
+
+/// Pages that brought nothing new.
+#[derive(Debug, Default)]
+struct Repeats {
+    /// How often in a row.
+    in_row: u32,
+    /// Records of the last page that brought something.
+    last_new: usize,
+}
+
+/// What to do after a page.
+enum Next {
+    /// Go on behind it.
+    Forward,
+    /// Forget what is under way and ask for this page.
+    Jump(u32),
+    /// The list is at its end.
+    End,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk that goes on where the run's checkpoint is.
+    pub fn new(
+        syncer: &'a Syncer,
+        store: &'a Store,
+        credential: &'a Credential,
+        run: Run,
+        lease: &'a Lease,
+        heartbeat: &'a Heartbeat,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        let now = syncer.clock.now();
+        let checkpoint = run.checkpoint.unwrap_or(Checkpoint { page: 0, page_size: syncer.config.fetch.page_size, budget: None });
+        let calls_per_minute = store.calls_per_minute.unwrap_or(syncer.config.budget.calls_per_minute);
+        // Without a state we do not know what others did within the last minute: begin with an empty bucket.
+        let budget = match checkpoint.budget {
+            Some(state) => Budget::restore(state, calls_per_minute, now),
+            None => Budget::empty(calls_per_minute, now),
+        };
+        Self {
+            syncer,
+            store,
+            credential,
+            lease,
+            heartbeat,
+            stop,
+            context: Arc::new(CallContext::new(budget, stop.clone())),
+            shape: Shape::full(),
+            checkpoint,
+            counts: run.counts,
+            seen: Seen::default(),
+            repeats: Repeats::default(),
+            doubts: Vec::new(),
+            key_works: false,
+        }
+    }
+
+    /// Budget and call counter of the walk.
+    pub fn context(&self) -> &CallContext {
+        &self.context
+    }
+
+    /// Counts up to now, every call included.
+    pub fn counts(&self) -> Counts {
+        Counts { calls: self.counts.calls + self.context.calls(), ..self.counts }
+    }
+
+    /// Walks to the end of the list. After an error it can be called again and goes on at the checkpoint.
+    pub async fn go(&mut self) -> Result<(), Stop> {
+        let mut ahead: VecDeque<Ahead> = VecDeque::new();
+        let mut to_ask = self.checkpoint.page;
+        loop {
+            while ahead.len() < self.syncer.config.fetch.in_flight as usize {
+                ahead.push_back(self.ask(to_ask));
+                to_ask += 1;
+            }
+            let first = ahead.pop_front().expect("at least one page is under way");
+            let page = match self.wait(first).await {
+                Err(Stop::Remote(error)) if error.class == ErrorClass::Rejected && self.shape.give_up(&error.message) => {
+                    warn!("the store refuses a part of the request, asking without it: {error}");
+                    ahead.clear();
+                    to_ask = self.checkpoint.page;
+                    continue;
+                }
+                page => page?,
+            };
+            match self.store_page(&page).await? {
+                Next::End => return Ok(()),
+                Next::Forward => {}
+                Next::Jump(page) => {
+                    ahead.clear();
+                    self.checkpoint.page = page;
+                    to_ask = page;
+                }
+            }
+            if self.stop.is_cancelled() {
+                return Err(Stop::Asked);
+            }
+        }
+    }
+
+    /// Starts asking for a page.
+    fn ask(&self, page: u32) -> Ahead {
+        let request = neto::walk(&self.store.url, self.credential, &self.shape, page, self.checkpoint.page_size);
+        let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            transport.call(&context, &request, |answer| neto::decode(answer.body, answer.lossy)).await
+        }))
+    }
+
+    /// Waits for a page; a stop is patient with it for a while, a lost lease is not.
+    async fn wait(&self, page: Ahead) -> Result<Page, Stop> {
+        let asked_to_stop = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(STOP_PATIENCE).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.heartbeat.lost() => Err(StorageError::LeaseLost { run_id: self.lease.run_id }.into()),
+            page = page => match page {
+                Ok(page) => Ok(page?),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+            () = asked_to_stop => Err(Stop::Asked),
+        }
+    }
+
+    /// Normalises and writes a page and moves the checkpoint behind it.
+    async fn store_page(&mut self, page: &Page) -> Result<Next, Stop> {
+        self.note_working_key().await?;
+        let number = self.checkpoint.page;
+        for warning in &page.warnings {
+            warn!(page = number, "the store warns: {warning}");
+        }
+        let mut products: Vec<Product<'_>> = Vec::with_capacity(page.records().len());
+        let mut quarantined = Vec::new();
+        let mut new = 0;
+        for record in page.records() {
+            match neto::normalize(record, page.lossy) {
+                Ok(product) => {
+                    new += i64::from(self.seen.product(product.inventory_id));
+                    products.push(product);
+                }
+                Err(reject) => {
+                    new += i64::from(self.seen.unreadable(record));
+                    debug!(page = number, inventory_id = reject.inventory_id, "quarantined: {}", reject.reason);
+                    quarantined.push(Quarantined { inventory_id: reject.inventory_id, reason: reject.reason, raw: record });
+                }
+            }
+        }
+        let records = page.records().len();
+        if new == 0 {
+            return Ok(self.nothing_new(number, records));
+        }
+        self.new_page(number, records);
+        keep_last(&mut products);
+        let checkpoint = Checkpoint {
+            page: number + 1,
+            page_size: self.checkpoint.page_size,
+            budget: Some(self.context.budget_state()),
+        };
+        let mut counts = self.counts();
+        counts.pages += 1;
+        counts.seen += new;
+        let write = PageWrite {
+            lease: self.lease,
+            lease_for: self.syncer.config.worker.lease(),
+            products: &products,
+            quarantined: &quarantined,
+            checkpoint: &checkpoint,
+            counts,
+            now: self.syncer.clock.now(),
+        };
+        let written = products::commit_page(&self.syncer.db, write).await?;
+        debug!(page = number, page.items = records, page.bytes = page.bytes(), "page stored");
+        self.counts = Counts { calls: self.counts.calls, ..written };
+        self.checkpoint = checkpoint;
+        if self.checkpoint.page >= self.syncer.config.fetch.max_pages {
+            let message = format!("the list does not end within fetch.max_pages = {}", self.syncer.config.fetch.max_pages);
+            return Err(RemoteError::new(ErrorClass::Data, message).hint("raise it if the store is really that large").into());
+        }
+        Ok(Next::Forward)
+    }
+
+    /// The first answer of an attempt proves that the key works.
+    async fn note_working_key(&mut self) -> Result<(), Stop> {
+        if !self.key_works {
+            let now = self.syncer.clock.now();
+            credentials::credential_worked(&self.syncer.db, self.store.id, &self.credential.fingerprint, now).await?;
+            self.key_works = true;
+        }
+        Ok(())
+    }
+
+    /// A page came that brought something.
+    fn new_page(&mut self, number: u32, records: usize) {
+        // Pages 0 and 1 alike is a way of counting, not a gap.
+        if self.repeats.in_row >= 2 && number != 2 {
+            self.doubts.push(format!("page {} only repeated the one before it", number - 1));
+        }
+        self.repeats = Repeats { in_row: 0, last_new: records };
+    }
+
+    /// A page came that brought nothing: the end, or a repetition that is looked into.
+    fn nothing_new(&mut self, number: u32, records: usize) -> Next {
+        if records == 0 {
+            return Next::End;
+        }
+        self.repeats.in_row += 1;
+        match self.repeats.in_row {
+            1 => Next::Jump(number),
+            2 => Next::Jump(number + 1),
+            _ => {
+                if self.repeats.last_new >= self.checkpoint.page_size as usize {
+                    let doubt = format!("the store repeats page {} instead of an empty page at the end", number.saturating_sub(2));
+                    self.doubts.push(doubt);
+                }
+                Next::End
+            }
+        }
+    }
+
+    /// What the finished walk says about the copy.
+    pub async fn verdict(mut self) -> Result<End, Stop> {
+        let Counts { seen, quarantined, .. } = self.counts;
+        let max_share = self.syncer.config.quarantine.max_share;
+        if quarantined > FEW && quarantined as f64 > max_share * seen as f64 {
+            let error = format!(
+                "{quarantined} of {seen} records could not be read, more than quarantine.max_share = {max_share} allows; \
+                 see `netosync quarantine list {}`",
+                self.store.name
+            );
+            return Ok(failed(ErrorClass::Data, error));
+        }
+        if quarantined > 0 {
+            self.doubts.push(format!("{quarantined} records are in quarantine, see `netosync quarantine list {}`", self.store.name));
+        }
+        if !self.shape.refused.is_empty() {
+            self.doubts.push(format!("the store refuses the selectors {}", self.shape.refused.join(", ")));
+        }
+        if seen == 0 && products::count(&self.syncer.db, self.store.id).await? > 0 {
+            self.doubts.push("the store answered no product at all, though it had some before".to_owned());
+        }
+        let verdict = if self.doubts.is_empty() { Verdict::Complete } else { Verdict::Partial };
+        let error = (!self.doubts.is_empty()).then(|| self.doubts.join("; "));
+        Ok(End { state: RunState::Succeeded, verdict: Some(verdict), error_class: None, error })
+    }
+}
+
+/// So many bad records never fail a run by themselves.
+const FEW: i64 = 10;
+
+/// Of several records of one product in a page the last is the newest.
+fn keep_last(products: &mut Vec<Product<'_>>) {
+    let mut met = std::collections::HashSet::with_capacity(products.len());
+    products.reverse();
+    products.retain(|product| met.insert(product.inventory_id));
+    products.reverse();
+}
