@@ -14,9 +14,11 @@ use sqlx::{PgPool, SqlitePool};
 use crate::clock::SharedClock;
 
 mod connect;
+pub mod credentials;
 pub mod dictionary;
 mod error;
 pub mod schema;
+pub mod stores;
 
 pub use error::StorageError;
 
