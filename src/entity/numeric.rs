@@ -49,3 +49,29 @@ impl Nullable for Numeric {
         <Decimal as Nullable>::null()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, DbBackend, SqlxSqliteConnector, Statement};
+    use sqlx::SqlitePool;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sqlite_decimals_come_back_as_written() {
+        let pool = SqlitePool::connect("sqlite::memory:").await.expect("a database in memory");
+        let db = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+        db.execute_unprepared("CREATE TABLE t (price numeric)").await.expect("a table");
+        for written in ["12", "12.5", "0.1", "-1234567890123.45", "99999999999999.9", "0.000000001", "9007199254740993"]
+        {
+            let sql = format!("INSERT INTO t (price) VALUES ('{written}') RETURNING price");
+            let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.expect(written);
+            let read: Numeric = row.expect("one row").try_get_by_index(0).expect("a number");
+            assert_eq!(read.0, written.parse::<Decimal>().expect("a decimal"));
+        }
+        let row = db
+            .query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT price FROM t WHERE 0 UNION SELECT NULL"));
+        let read: Option<Numeric> = row.await.expect("read").expect("one row").try_get_by_index(0).expect("NULL");
+        assert_eq!(read, None);
+    }
+}

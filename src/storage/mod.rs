@@ -14,11 +14,13 @@ use sqlx::{PgPool, SqlitePool};
 use crate::clock::SharedClock;
 
 mod connect;
+pub mod credentials;
 pub mod dictionary;
 mod error;
 pub mod products;
 pub mod runs;
 pub mod schema;
+pub mod stores;
 
 pub use error::StorageError;
 

@@ -7,7 +7,7 @@ use netosync::storage::{Database, Engine, StorageError, dictionary, schema};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::support::postgres::{LOCKED_PASSWORD, LOCKED_ROLE, Scratch};
-use crate::support::{EmptyDb, TestDb, on_both_engines};
+use crate::support::{EmptyDb, Fresh, TestDb, on_both_engines};
 
 on_both_engines!(
     an_empty_database_is_migrated_without_being_asked,
@@ -22,6 +22,7 @@ on_both_engines!(
     a_store_takes_everything_of_it_along,
     states_outside_of_the_known_ones_are_refused,
     decimals_are_exact_to_fifteen_digits,
+    every_connection_has_our_settings,
 );
 
 /// Runs a statement that is only there for the test.
@@ -252,4 +253,41 @@ async fn a_server_that_refuses_says_why_and_never_the_password() {
     let db = Database::connect(&url, "netosync", clock).await.expect("the right password opens it");
     let refusal = schema::migrate(&db).await.expect_err("the role may not create a schema").to_string();
     assert!(refusal.contains("create the schema") && refusal.contains("permission denied"), "{refusal}");
+}
+
+#[tokio::test]
+async fn writers_on_one_file_wait_for_each_other() {
+    let db = TestDb::on_sqlite().await;
+    add_store(&db).await;
+    let read_then_write = || async {
+        let transaction = db.begin_write().await.expect("its turn comes");
+        let sql = "SELECT change_seq FROM stores";
+        let row = transaction.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.expect("read");
+        let seen: i64 = row.expect("a store").try_get_by_index(0).expect("a number");
+        let sql = format!("UPDATE stores SET change_seq = {}", seen + 1);
+        transaction.execute_unprepared(&sql).await.expect("nobody wrote in between");
+        transaction.commit().await.expect("committed");
+    };
+
+    tokio::join!(read_then_write(), read_then_write(), read_then_write(), read_then_write());
+
+    assert_eq!(texts(&db, "SELECT CAST(change_seq AS text) FROM stores", 1).await, [["4"]]);
+}
+
+async fn every_connection_has_our_settings(db: TestDb) {
+    let settings: &[(&str, &str)] = match db.engine() {
+        Engine::Sqlite => &[
+            ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
+            ("SELECT CAST(foreign_keys AS text) FROM pragma_foreign_keys", "1"),
+            ("SELECT CAST(timeout AS text) FROM pragma_busy_timeout", "30000"),
+        ],
+        Engine::Postgres => &[
+            ("SELECT current_schema()::text", "netosync"),
+            ("SELECT current_setting('application_name')", "netosync"),
+            ("SELECT current_setting('statement_timeout')", "2min"),
+        ],
+    };
+    for (sql, value) in settings {
+        assert_eq!(texts(&db, sql, 1).await, [[*value]], "{sql}");
+    }
 }
