@@ -183,3 +183,12 @@ fn a_file_asked_for_must_exist() {
     let error = Config::load(Some(&path)).expect_err("missing").to_string();
     assert!(error.contains("none.toml cannot be read"), "{error}");
 }
+
+#[test]
+fn the_file_of_a_database_is_known_for_sqlite_only() {
+    let file = |url: &str| with_env("NETOSYNC__DATABASE__URL", url).expect("valid").database.file();
+    assert_eq!(file("sqlite:///srv/neto%20sync.db?mode=rwc").as_deref(), Some(Path::new("/srv/neto sync.db")));
+    assert_eq!(file("sqlite://netosync.db?mode=rwc").as_deref(), Some(Path::new("netosync.db")));
+    assert_eq!(file("sqlite::memory:"), None);
+    assert_eq!(file("postgres://db.example.com/x"), None);
+}

@@ -121,6 +121,19 @@ pub enum LogFormat {
     Json,
 }
 
+impl Database {
+    /// The file of an SQLite database; `None` for PostgreSQL and for a database in memory.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        let url = self.url.expose();
+        if !url.starts_with("sqlite:") || url.contains(":memory:") || url.contains("mode=memory") {
+            return None;
+        }
+        let options: sqlx::sqlite::SqliteConnectOptions = url.parse().ok()?;
+        Some(options.get_filename().to_owned())
+    }
+}
+
 impl Worker {
     /// How long a lease holds.
     #[must_use]

@@ -15,12 +15,15 @@ use crate::clock::SharedClock;
 
 mod connect;
 pub mod credentials;
+pub mod crypter;
 pub mod dictionary;
 mod error;
+pub mod master_key;
 pub mod products;
 pub mod runs;
 pub mod schema;
 pub mod stores;
+pub mod vault;
 
 pub use error::StorageError;
 
