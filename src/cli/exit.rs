@@ -5,7 +5,7 @@ use crate::domain::error::ErrorClass;
 use crate::domain::run::{Run, RunState, Verdict};
 use crate::storage::StorageError;
 use crate::storage::crypter::CrypterError;
-use crate::storage::master_key::MasterKeyError;
+use crate::storage::master_key::KeyError;
 use crate::storage::vault::VaultError;
 
 /// How a command ended; the numbers are a contract (design §5).
@@ -118,8 +118,8 @@ impl From<CrypterError> for CliError {
     }
 }
 
-impl From<MasterKeyError> for CliError {
-    fn from(error: MasterKeyError) -> Self {
+impl From<KeyError> for CliError {
+    fn from(error: KeyError) -> Self {
         Self::new(Exit::Configuration, error.to_string())
     }
 }

@@ -10,7 +10,8 @@ use super::exit::Exit;
 /// Cancels `stop` at the first signal and ends the process at the second, until dropped.
 pub fn stop_on_signal(stop: CancellationToken) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
             return; // without handlers a signal ends the process, which loses nothing either
         };
         let mut next = async || {

@@ -47,12 +47,6 @@ pub struct SyncArgs {
     json: bool,
 }
 
-/// A store's run, followed to its end.
-struct Outcome {
-    store: Store,
-    result: Result<Run, CliError>,
-}
-
 /// Runs the command.
 pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
@@ -70,15 +64,16 @@ pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
     let _signals = super::signals::stop_on_signal(stop.clone());
     let progress = Arc::new(Progress::new(args.json));
     let slots = syncer.config.worker.slots as usize;
-    let mut outcomes = stream::iter(chosen)
-        .map(|store| {
-            let trigger = Following { syncer: &syncer, store: &store, kind: args.kind, stop: &stop, progress: &progress };
-            let followed = trigger.follow();
-            async { (followed.await, store) }
+    let outcomes = stream::iter(chosen)
+        .map(async |store| {
+            let following =
+                Following { syncer: &syncer, store: &store, kind: args.kind, stop: &stop, progress: &progress };
+            let result = following.follow().await;
+            (store, result)
         })
-        .buffer_unordered(slots)
-        .map(|(result, store)| Outcome { store, result });
-    while let Some(Outcome { store, result }) = outcomes.next().await {
+        .buffer_unordered(slots);
+    tokio::pin!(outcomes);
+    while let Some((store, result)) = outcomes.next().await {
         match result {
             Ok(run) => {
                 exits.push(Exit::of_run(&run));
@@ -146,10 +141,19 @@ impl Following<'_> {
                 return Ok(run);
             }
             if self.stop.is_cancelled() {
-                return Err(CliError::new(Exit::Interrupted, "interrupted; the run goes on at its checkpoint when it is synced again"));
+                return Err(CliError::new(
+                    Exit::Interrupted,
+                    "interrupted; the run goes on at its checkpoint when it is synced again",
+                ));
             }
             let now = syncer.clock.now();
-            let claim = Claim { owner: &syncer.owner, lease_for: syncer.config.worker.lease(), only: Some(run.id), limit: 1, now };
+            let claim = Claim {
+                owner: &syncer.owner,
+                lease_for: syncer.config.worker.lease(),
+                only: Some(run.id),
+                limit: 1,
+                now,
+            };
             if let Some((run, lease)) = runs::claim(db, &claim).await?.pop() {
                 let run_id = run.id;
                 let work = syncer.execute(run, lease, self.stop);
@@ -163,7 +167,10 @@ impl Following<'_> {
             // Somebody else has it, or it rests.
             if rests > syncer.config.worker.max_attempts {
                 let said = run.error.as_deref().unwrap_or("the store asks for silence");
-                return Err(CliError::new(Exit::Unavailable, format!("{said}; the run stays queued until {}", run.scheduled_at)));
+                return Err(CliError::new(
+                    Exit::Unavailable,
+                    format!("{said}; the run stays queued until {}", run.scheduled_at),
+                ));
             }
             tell(store, &run, &mut told);
             tokio::select! {

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::secret::Secret;
@@ -137,8 +137,8 @@ impl Database {
 impl Worker {
     /// How long a lease holds.
     #[must_use]
-    pub fn lease(&self) -> Duration {
-        Duration::from_secs(self.lease_secs.into())
+    pub fn lease(&self) -> TimeDelta {
+        TimeDelta::seconds(self.lease_secs.into())
     }
 }
 
@@ -157,6 +157,12 @@ impl SecretUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
+    }
+
+    /// The wrapped text.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.0
     }
 
     pub(super) fn parsed(&self) -> Option<url::Url> {

@@ -1,9 +1,13 @@
 //! Is a refused key really refused? A small call repeats with backoff before anybody is flagged (design §4).
 
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Syncer;
 use super::outcome::{Stop, failed, sentence};
+use crate::config::Auth;
 use crate::connector::neto;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::run::RunState;
@@ -28,22 +32,30 @@ pub async fn confirm(
     store: &Store,
     credential: &Credential,
     context: &CallContext,
+    stop: &CancellationToken,
     refusal: &RemoteError,
 ) -> Result<Refusal, Stop> {
     let said = sentence(refusal);
     flag(syncer, credential, CredentialState::Suspect, &said).await?;
     let fix = format!("give a working key with `netosync store rekey {}`", store.name);
     if credential.last_ok_at.is_none() {
-        return Ok(Refusal::Confirmed(failed(ErrorClass::Unauthorized, format!("{said}; this key has never worked: {fix}"))));
+        return Ok(Refusal::Confirmed(failed(
+            ErrorClass::Unauthorized,
+            format!("{said}; this key has never worked: {fix}"),
+        )));
     }
     let settings = &syncer.config.auth;
-    for (number, wait) in settings.canary_waits().enumerate() {
-        warn!("{said}; asking again in {} ms ({} of {})", wait.as_millis(), number + 1, settings.canary_tries);
-        context.pause(wait).await?;
+    for (number, wait) in (1..=settings.canary_tries).zip(waits(settings)) {
+        warn!("{said}; asking again in {} ms ({} of {})", wait.as_millis(), number, settings.canary_tries);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return Err(Stop::Asked),
+        }
         let request = neto::canary(&store.url, credential);
         match syncer.transport.call(context, &request, |answer| neto::decode(answer.body, answer.lossy)).await {
             Ok(_) => {
-                credentials::credential_worked(&syncer.db, store.id, &credential.fingerprint, syncer.clock.now()).await?;
+                credentials::credential_worked(&syncer.db, store.id, &credential.fingerprint, syncer.clock.now())
+                    .await?;
                 return Ok(Refusal::Passed);
             }
             Err(error) if error.class == ErrorClass::Unauthorized => {}
@@ -62,6 +74,14 @@ pub async fn confirm(
 /// Flags the key that failed; one that was replaced meanwhile is left alone.
 async fn flag(syncer: &Syncer, credential: &Credential, state: CredentialState, evidence: &str) -> Result<(), Stop> {
     let now = syncer.clock.now();
-    credentials::flag_credential(&syncer.db, credential.store_id, &credential.fingerprint, state, evidence, now).await?;
+    credentials::flag_credential(&syncer.db, credential.store_id, &credential.fingerprint, state, evidence, now)
+        .await?;
     Ok(())
+}
+
+/// The waits before the canaries: doubling from the initial one up to the longest.
+fn waits(settings: &Auth) -> impl Iterator<Item = Duration> {
+    let longest = Duration::from_millis(settings.canary_max_ms.into());
+    let first = Duration::from_millis(settings.canary_initial_ms.into());
+    std::iter::successors(Some(first), |wait| Some(*wait * 2)).map(move |wait| wait.min(longest))
 }

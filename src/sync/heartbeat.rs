@@ -34,7 +34,8 @@ impl Heartbeat {
 
 async fn beat(syncer: Syncer, lease: Lease, lost: CancellationToken) {
     let lease_for = syncer.config.worker.lease();
-    let mut ticks = tokio::time::interval(lease_for / 3);
+    let third = (lease_for / 3).to_std().expect("a lease is longer than nothing");
+    let mut ticks = tokio::time::interval(third);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut expires = syncer.clock.now() + lease_for;
     loop {
@@ -43,7 +44,9 @@ async fn beat(syncer: Syncer, lease: Lease, lost: CancellationToken) {
         match runs::renew(&syncer.db, &lease, until).await {
             Ok(true) => expires = until,
             Ok(false) => break,
-            Err(error) if syncer.clock.now() < expires => debug!("the lease could not be renewed, trying again: {error}"),
+            Err(error) if syncer.clock.now() < expires => {
+                debug!("the lease could not be renewed, trying again: {error}")
+            }
             Err(error) => {
                 warn!("the lease could not be renewed in time: {error}");
                 break;

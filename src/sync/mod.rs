@@ -103,7 +103,7 @@ impl Syncer {
             *counts = walk.counts();
             match walked {
                 Err(Stop::Remote(error)) if error.class == ErrorClass::Unauthorized => {
-                    match canary::confirm(self, &store, &credential, walk.context(), &error).await? {
+                    match canary::confirm(self, &store, &credential, walk.context(), stop, &error).await? {
                         Refusal::Passed => info!("the key works again; the walk goes on"),
                         Refusal::Confirmed(end) => {
                             *counts = walk.counts();

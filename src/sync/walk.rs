@@ -25,7 +25,7 @@ use crate::domain::store::{Credential, Store};
 use crate::storage::products::{self, PageWrite, Quarantined};
 use crate::storage::runs::End;
 use crate::storage::{StorageError, credentials};
-use crate::transport::CallContext;
+use crate::transport::{CallContext, StoreBudget};
 
 /// A page on its way.
 type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
@@ -82,7 +82,8 @@ impl<'a> Walk<'a> {
         stop: &'a CancellationToken,
     ) -> Self {
         let now = syncer.clock.now();
-        let checkpoint = run.checkpoint.unwrap_or(Checkpoint { page: 0, page_size: syncer.config.fetch.page_size, budget: None });
+        let checkpoint =
+            run.checkpoint.unwrap_or(Checkpoint { page: 0, page_size: syncer.config.fetch.page_size, budget: None });
         let calls_per_minute = store.calls_per_minute.unwrap_or(syncer.config.budget.calls_per_minute);
         // Without a state we do not know what others did within the last minute: begin with an empty bucket.
         let budget = match checkpoint.budget {
@@ -96,7 +97,7 @@ impl<'a> Walk<'a> {
             lease,
             heartbeat,
             stop,
-            context: Arc::new(CallContext::new(budget, stop.clone())),
+            context: Arc::new(CallContext::new(&store.name, StoreBudget::new(budget, now), CancellationToken::new())),
             shape: Shape::full(),
             checkpoint,
             counts: run.counts,
@@ -114,7 +115,7 @@ impl<'a> Walk<'a> {
 
     /// Counts up to now, every call included.
     pub fn counts(&self) -> Counts {
-        Counts { calls: self.counts.calls + self.context.calls(), ..self.counts }
+        Counts { calls: self.counts.calls + self.context.calls_made().cast_signed(), ..self.counts }
     }
 
     /// Walks to the end of the list. After an error it can be called again and goes on at the checkpoint.
@@ -128,7 +129,9 @@ impl<'a> Walk<'a> {
             }
             let first = ahead.pop_front().expect("at least one page is under way");
             let page = match self.wait(first).await {
-                Err(Stop::Remote(error)) if error.class == ErrorClass::Rejected && self.shape.give_up(&error.message) => {
+                Err(Stop::Remote(error))
+                    if error.class == ErrorClass::Rejected && self.shape.give_up(&error.message) =>
+                {
                     warn!("the store refuses a part of the request, asking without it: {error}");
                     ahead.clear();
                     to_ask = self.checkpoint.page;
@@ -196,7 +199,11 @@ impl<'a> Walk<'a> {
                 Err(reject) => {
                     new += i64::from(self.seen.unreadable(record));
                     debug!(page = number, inventory_id = reject.inventory_id, "quarantined: {}", reject.reason);
-                    quarantined.push(Quarantined { inventory_id: reject.inventory_id, reason: reject.reason, raw: record });
+                    quarantined.push(Quarantined {
+                        inventory_id: reject.inventory_id,
+                        reason: reject.reason,
+                        raw: record,
+                    });
                 }
             }
         }
@@ -209,7 +216,7 @@ impl<'a> Walk<'a> {
         let checkpoint = Checkpoint {
             page: number + 1,
             page_size: self.checkpoint.page_size,
-            budget: Some(self.context.budget_state()),
+            budget: Some(self.context.budget.state()),
         };
         let mut counts = self.counts();
         counts.pages += 1;
@@ -228,8 +235,11 @@ impl<'a> Walk<'a> {
         self.counts = Counts { calls: self.counts.calls, ..written };
         self.checkpoint = checkpoint;
         if self.checkpoint.page >= self.syncer.config.fetch.max_pages {
-            let message = format!("the list does not end within fetch.max_pages = {}", self.syncer.config.fetch.max_pages);
-            return Err(RemoteError::new(ErrorClass::Data, message).hint("raise it if the store is really that large").into());
+            let message =
+                format!("the list does not end within fetch.max_pages = {}", self.syncer.config.fetch.max_pages);
+            return Err(RemoteError::new(ErrorClass::Data, message)
+                .hint("raise it if the store is really that large")
+                .into());
         }
         Ok(Next::Forward)
     }
@@ -264,7 +274,10 @@ impl<'a> Walk<'a> {
             2 => Next::Jump(number + 1),
             _ => {
                 if self.repeats.last_new >= self.checkpoint.page_size as usize {
-                    let doubt = format!("the store repeats page {} instead of an empty page at the end", number.saturating_sub(2));
+                    let doubt = format!(
+                        "the store repeats page {} instead of an empty page at the end",
+                        number.saturating_sub(2)
+                    );
                     self.doubts.push(doubt);
                 }
                 Next::End
@@ -285,7 +298,10 @@ impl<'a> Walk<'a> {
             return Ok(failed(ErrorClass::Data, error));
         }
         if quarantined > 0 {
-            self.doubts.push(format!("{quarantined} records are in quarantine, see `netosync quarantine list {}`", self.store.name));
+            self.doubts.push(format!(
+                "{quarantined} records are in quarantine, see `netosync quarantine list {}`",
+                self.store.name
+            ));
         }
         if !self.shape.refused.is_empty() {
             self.doubts.push(format!("the store refuses the selectors {}", self.shape.refused.join(", ")));

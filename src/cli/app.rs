@@ -1,0 +1,93 @@
+//! What every command starts from: configuration, clock, and from them the database, the keys and the syncer.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tracing::info;
+
+use super::exit::{CliError, Exit};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Config;
+use crate::storage::master_key::{self, Places};
+use crate::storage::vault::Vault;
+use crate::storage::{Database, credentials, schema};
+use crate::sync::{Patience, Syncer};
+use crate::transport::{Settings, Transport};
+
+/// The program's surroundings.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl App {
+    /// Loads the configuration and sets up the log.
+    pub fn load(config: Option<&Path>) -> Result<Self, CliError> {
+        let app = Self::with(Config::load(config)?);
+        crate::telemetry::init(&app.config.log)
+            .map_err(|error| CliError::new(Exit::Configuration, error.to_string()))?;
+        Ok(app)
+    }
+
+    /// An app with a configuration of its own, for `demo`.
+    pub fn with(config: Config) -> Self {
+        Self { config: Arc::new(config), clock: Arc::new(SystemClock) }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Opens the database as it is.
+    pub async fn database_as_it_is(&self) -> Result<Database, CliError> {
+        let settings = &self.config.database;
+        Ok(Database::connect(settings.url.secret(), &settings.schema, self.clock.clone()).await?)
+    }
+
+    /// Opens the database, makes the tables if it is empty, and refuses one of another version.
+    pub async fn database(&self) -> Result<Database, CliError> {
+        let db = self.database_as_it_is().await?;
+        schema::migrate_empty_or_check(&db).await?;
+        Ok(db)
+    }
+
+    /// Opens the keys; with SQLite they are made when nothing is sealed yet.
+    pub async fn vault(&self, db: &Database) -> Result<Vault, CliError> {
+        let mut in_use: Vec<_> =
+            credentials::list_credentials(db).await?.into_iter().map(|credential| credential.sealed.key_id).collect();
+        in_use.sort();
+        in_use.dedup();
+        let found = master_key::find(&Places::of(&self.config), &in_use)?;
+        if found.created {
+            super::complain(&format!(
+                "made the master key {}: it opens the stores' credentials, so keep it as safe as the database and back it up elsewhere",
+                found.path.display()
+            ));
+        }
+        Ok(Vault::new(found.crypter))
+    }
+
+    /// Everything a run needs.
+    pub async fn syncer(&self, db: &Database, patience: Patience) -> Result<Syncer, CliError> {
+        let vault = self.vault(db).await?;
+        let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())
+            .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+        let host = hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned());
+        let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
+        info!(worker.name = owner, database = db.target(), "ready");
+        Ok(Syncer {
+            db: db.clone(),
+            transport: Arc::new(transport),
+            vault: Arc::new(vault),
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+            owner,
+            patience,
+        })
+    }
+}
