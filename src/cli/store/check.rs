@@ -37,12 +37,12 @@ pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     let credential = app.vault(&db).await?.open(&db, store.id, &store.name).await?;
     let finding = Finding::of(app, &db, &store, &credential).await?;
     if args.json {
-        println!("{}", finding.object(&store, &credential));
+        crate::cli::say(finding.object(&store, &credential));
     }
     match finding.answer {
         Ok(_) => {
             if !args.json {
-                println!("{}", finding.good_news(&store, &credential));
+                crate::cli::say(finding.good_news(&store, &credential));
             }
             Ok(Exit::Done)
         }
