@@ -2,8 +2,6 @@
 //!
 //! The simulated store, the client and the database share the machine. `items` are products.
 
-#![expect(missing_docs, reason = "benchmarks are not an API")]
-
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use netosync::connector::neto::{self, Shape};
