@@ -4,6 +4,8 @@
 //! it no longer opens. The form is `version (1 byte) | nonce (24) | ciphertext and tag`. The master keys themselves encrypt
 //! nothing: from each, three keys are derived, one that seals, one that fingerprints, one that names it.
 
+use std::fmt::Write as _;
+
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
@@ -198,7 +200,10 @@ fn open(key: &MasterKey, location: &Location, key_id: &str, sealed: &[u8]) -> Op
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes every write");
+        text
+    })
 }
 
 #[cfg(test)]
