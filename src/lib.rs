@@ -11,3 +11,4 @@ pub mod config;
 pub mod domain;
 pub mod storage;
 pub mod telemetry;
+pub mod transport;

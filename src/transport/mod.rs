@@ -1,0 +1,301 @@
+//! The only user of HTTP. Every call of every connector passes through [`Transport::call`], which keeps the promises:
+//!
+//! ```text
+//! budget ─► send (time limits, size limit, guarded addresses, no redirects) ─► class by status ─► connector's decode
+//!    ▲                                                                                               │
+//!    └──────────────── wait with jitter ◄── transient, tries and time left ◄── redacted error ◄──────┘
+//! ```
+//!
+//! * No call without the budget's consent, repeats included; every one is counted.
+//! * Only transient errors are tried again here. HTTP 429 freezes the budget for a minute at least and is returned at
+//!   once: a minute is too long to hold a worker's slot, so the run goes back to the queue for that time.
+//! * An error never holds a header, nor a credential the server sent back, nor more than the first characters of a body.
+//! * A call is at least once: one that timed out may have been answered. Connectors only read, so a repeat does no harm.
+
+mod classify;
+mod context;
+mod guard;
+mod redact;
+pub mod retry;
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use tokio::time::Instant;
+
+use self::classify::{LEAST_SILENCE, Target};
+use self::guard::{Reach, Resolver};
+use self::redact::Redactor;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::http::{Answer, HeaderText, Request};
+
+pub use context::{CallContext, StoreBudget};
+pub use retry::RetryPolicy;
+
+/// How we introduce ourselves.
+const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));
+
+/// How much of the body of an error is read.
+const ERROR_BODY_BYTES: usize = 16 << 10;
+
+/// The limits of all calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// For a connection to come about.
+    pub connect_timeout: Duration,
+    /// For a pause in the answer, the one before it included.
+    pub read_timeout: Duration,
+    /// For one try from beginning to end.
+    pub timeout: Duration,
+    /// Bytes of one answer, decompressed.
+    pub max_body_bytes: usize,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// Whether loopback, private addresses and plain http to them are allowed.
+    pub allow_loopback: bool,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        let secs = |secs: u32| Duration::from_secs(secs.into());
+        let millis = |millis: u32| Duration::from_millis(millis.into());
+        Self {
+            connect_timeout: secs(config.fetch.connect_timeout_secs),
+            read_timeout: secs(config.fetch.read_timeout_secs),
+            timeout: secs(config.fetch.timeout_secs),
+            max_body_bytes: config.fetch.max_body_bytes,
+            retry: RetryPolicy {
+                initial: millis(config.retry.initial_ms),
+                max: millis(config.retry.max_ms),
+                max_elapsed: secs(config.retry.max_elapsed_secs),
+                attempts: config.retry.attempts,
+            },
+            allow_loopback: config.transport.allow_loopback,
+        }
+    }
+}
+
+/// The HTTP client could not be set up, for want of root certificates for example.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client could not be set up: {0}")]
+pub struct TransportError(#[from] reqwest::Error);
+
+/// Sends requests. One for the whole process: it keeps the connections.
+#[derive(Debug)]
+pub struct Transport {
+    https: reqwest::Client,
+    /// Plain http to addresses that are not public; there is none unless it is allowed.
+    http: Option<reqwest::Client>,
+    settings: Settings,
+    clock: SharedClock,
+}
+
+impl Transport {
+    /// Sets up the connections' rules; connects to nobody yet.
+    pub fn new(settings: Settings, clock: SharedClock) -> Result<Self, TransportError> {
+        let https = client(&settings, if settings.allow_loopback { Reach::Any } else { Reach::Public })?;
+        let http = settings.allow_loopback.then(|| client(&settings, Reach::NotPublic)).transpose()?;
+        Ok(Self { https, http, settings, clock })
+    }
+
+    /// Sends `request` and gives a 2xx answer to `decode`, whose error may ask for another try by its class.
+    ///
+    /// A [`ErrorClass::RateLimited`] error always says in `retry_after` how long the store is to be left alone.
+    /// When `ctx.cancel` fires the call ends at once with a transient error; look at the token before judging errors.
+    pub async fn call<T>(
+        &self,
+        ctx: &CallContext,
+        request: &Request,
+        decode: impl Fn(Answer) -> Result<T, RemoteError>,
+    ) -> Result<T, RemoteError> {
+        tokio::select! {
+            biased;
+            () = ctx.cancel.cancelled() => Err(RemoteError::new(ErrorClass::Transient, "the call was given up: the run is being stopped")),
+            result = self.tries(ctx, request, decode) => result,
+        }
+    }
+
+    async fn tries<T>(
+        &self,
+        ctx: &CallContext,
+        request: &Request,
+        decode: impl Fn(Answer) -> Result<T, RemoteError>,
+    ) -> Result<T, RemoteError> {
+        let target = Target { url: &request.url, store: &ctx.store };
+        let redactor = Redactor::of(request);
+        let headers = headers(target, request)?;
+        let client = self.client(target)?;
+        let mut retries = None;
+        loop {
+            ctx.budget.turn(target.host()).await?;
+            ctx.count();
+            let retries = retries.get_or_insert_with(|| self.settings.retry.begin());
+            let post = client.post(request.url.clone()).headers(headers.clone()).body(request.body.clone());
+            let error = match self.once(target, post, &redactor).await.and_then(&decode) {
+                Ok(value) => return Ok(value),
+                Err(error) => silence(ctx, redactor.error(error)),
+            };
+            let wait = match error.class {
+                ErrorClass::Transient => retries.next_wait(error.retry_after),
+                _ => None,
+            };
+            let Some(wait) = wait else { return Err(error) };
+            tracing::debug!(
+                store.name = ctx.store,
+                wait_ms = millis(wait),
+                error = error.message,
+                "the call failed and is made again"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One try: the answer, when it is a 2xx.
+    async fn once(
+        &self,
+        target: Target<'_>,
+        post: reqwest::RequestBuilder,
+        redactor: &Redactor<'_>,
+    ) -> Result<Answer, RemoteError> {
+        let begun = Instant::now();
+        let response = post.send().await.map_err(|error| classify::failure(target, &error, 0))?;
+        let status = response.status();
+        let header =
+            |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (content_type, location) = (header(CONTENT_TYPE), header(LOCATION));
+        let retry_after = header(RETRY_AFTER).and_then(|text| classify::retry_after(&text, self.clock.now()));
+        let limit = if status.is_success() { self.settings.max_body_bytes } else { ERROR_BODY_BYTES };
+        let body = match body(target, response, limit).await {
+            // Of an error, whatever can be had will do.
+            Err(_) if !status.is_success() => Vec::new(),
+            Ok((_, false)) if status.is_success() => return Err(too_large(target, limit, status.as_u16())),
+            Ok((bytes, _)) => bytes,
+            Err(error) => return Err(error.status(status.as_u16())),
+        };
+        tracing::debug!(
+            store.name = target.store,
+            http.status = status.as_u16(),
+            bytes = body.len(),
+            duration_ms = millis(begun.elapsed()),
+            "answer"
+        );
+        let (body, lossy) = text(body);
+        let answer = Answer { status: status.as_u16(), content_type, body, lossy };
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let mut error = classify::status(target, &answer, &redactor.excerpt(&answer.body), location.as_deref());
+        error.retry_after = retry_after;
+        Err(error)
+    }
+
+    fn client(&self, target: Target<'_>) -> Result<&reqwest::Client, RemoteError> {
+        let reach = Reach::check(target.url, self.settings.allow_loopback)
+            .map_err(|forbidden| forbidden.into_error(target.store))?;
+        Ok(self.http.as_ref().filter(|_| reach == Reach::NotPublic).unwrap_or(&self.https))
+    }
+}
+
+/// A client that connects within `reach` only, asks nobody for a proxy and repeats nothing by itself.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes HTTP clients, with all limits")]
+fn client(settings: &Settings, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
+    let json = HeaderValue::from_static("application/json");
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .default_headers(HeaderMap::from_iter([(CONTENT_TYPE, json.clone()), (ACCEPT, json)]))
+        .dns_resolver(Resolver::new(reach))
+        .https_only(reach != Reach::NotPublic)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .retry(reqwest::retry::never())
+        .connect_timeout(settings.connect_timeout)
+        .read_timeout(settings.read_timeout)
+        .timeout(settings.timeout)
+        .build()
+}
+
+/// The headers of a request, credentials marked so that no library shows them.
+fn headers(target: Target<'_>, request: &Request) -> Result<HeaderMap, RemoteError> {
+    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    for (name, text) in &request.headers {
+        let unsendable = || {
+            RemoteError::new(
+                ErrorClass::Config,
+                format!("the header {name} cannot be sent: its value has characters that are not allowed"),
+            )
+            .hint(format!("enter the credential again: netosync store rekey {}", target.store))
+        };
+        let (text, sensitive) = match text {
+            HeaderText::Plain(text) => (text.as_str(), false),
+            HeaderText::Secret(secret) => (secret.expose(), true),
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
+        // The library would let more through, which servers read in different ways.
+        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(unsendable());
+        }
+        let mut value = HeaderValue::from_str(text).map_err(|_| unsendable())?;
+        value.set_sensitive(sensitive);
+        headers.append(header, value);
+    }
+    Ok(headers)
+}
+
+/// Reads a decompressed body up to `limit`; `false` when there is more. Never holds more than that and one chunk.
+async fn body(
+    target: Target<'_>,
+    mut response: reqwest::Response,
+    limit: usize,
+) -> Result<(Vec<u8>, bool), RemoteError> {
+    let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(expected.min(limit).min(1 << 20));
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify::failure(target, &error, bytes.len()))? {
+        let room = limit - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Ok((bytes, false));
+        }
+    }
+    Ok((bytes, true))
+}
+
+fn too_large(target: Target<'_>, limit: usize, status: u16) -> RemoteError {
+    let sentence = format!("the answer of {} is larger than fetch.max_body_bytes ({limit} bytes)", target.host());
+    RemoteError::new(ErrorClass::Data, sentence)
+        .status(status)
+        .hint("lower fetch.page_size, or raise fetch.max_body_bytes")
+}
+
+/// The body as text, without a byte order mark; `true` when bytes that are not UTF-8 were replaced.
+fn text(bytes: Vec<u8>) -> (String, bool) {
+    let (mut text, lossy) = match String::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
+    };
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    (text, lossy)
+}
+
+/// After a rate limit, said by status or by the connector: silence for a minute at least, and a little at random so
+/// that a merchant's integrations do not all come back at once.
+fn silence(ctx: &CallContext, mut error: RemoteError) -> RemoteError {
+    if error.class == ErrorClass::RateLimited {
+        let spread = Duration::from_millis(rand::random_range(0..5000));
+        let silence = error.retry_after.unwrap_or_default().max(LEAST_SILENCE) + spread;
+        ctx.budget.freeze(silence);
+        error.retry_after = Some(silence);
+    }
+    error
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
