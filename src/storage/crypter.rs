@@ -4,8 +4,6 @@
 //! it no longer opens. The form is `version (1 byte) | nonce (24) | ciphertext and tag`. The master keys themselves encrypt
 //! nothing: from each, three keys are derived, one that seals, one that fingerprints, one that names it.
 
-use std::fmt::Write as _;
-
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
@@ -200,10 +198,8 @@ fn open(key: &MasterKey, location: &Location, key_id: &str, sealed: &[u8]) -> Op
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes every write");
-        text
-    })
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).collect()
 }
 
 #[cfg(test)]
