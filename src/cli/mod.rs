@@ -3,8 +3,13 @@
 mod app;
 mod exit;
 mod progress;
+mod quarantine;
+mod runs;
 mod signals;
+mod status;
+mod store;
 mod sync;
+mod text;
 
 use std::path::PathBuf;
 
@@ -27,7 +32,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Store(store::StoreArgs),
     Sync(sync::SyncArgs),
+    Status(status::StatusArgs),
+    Runs(runs::RunsArgs),
+    Quarantine(quarantine::QuarantineArgs),
 }
 
 /// Runs the command line of this process and gives its exit code.
@@ -42,7 +51,11 @@ pub async fn main() -> Exit {
 async fn run(cli: Cli) -> Result<Exit, CliError> {
     let app = App::load(cli.config.as_deref())?;
     match cli.command {
+        Command::Store(args) => store::run(&app, &args).await,
         Command::Sync(args) => sync::run(&app, &args).await,
+        Command::Status(args) => status::run(&app, &args).await,
+        Command::Runs(args) => runs::run(&app, &args).await,
+        Command::Quarantine(args) => quarantine::run(&app, &args).await,
     }
 }
 
