@@ -1,7 +1,10 @@
 //! The command line: one file a command. stdout is the result, stderr the log and the errors.
 
 mod app;
+mod check;
+mod db;
 mod exit;
+mod keys;
 mod progress;
 mod signals;
 mod sync;
@@ -27,6 +30,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::CheckArgs),
+    Db(db::DbArgs),
+    Keys(keys::KeysArgs),
     Sync(sync::SyncArgs),
 }
 
@@ -42,6 +48,9 @@ pub async fn main() -> Exit {
 async fn run(cli: Cli) -> Result<Exit, CliError> {
     let app = App::load(cli.config.as_deref())?;
     match cli.command {
+        Command::Check(args) => check::run(&app, &args).await,
+        Command::Db(args) => db::run(&app, &args).await,
+        Command::Keys(args) => keys::run(&app, &args),
         Command::Sync(args) => sync::run(&app, &args).await,
     }
 }
