@@ -1,7 +1,10 @@
 //! The command line: one file a command. stdout is the result, stderr the log and the errors.
 
 mod app;
+mod check;
+mod db;
 mod exit;
+mod keys;
 mod progress;
 mod quarantine;
 mod runs;
@@ -33,6 +36,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Store(store::StoreArgs),
+    Check(check::CheckArgs),
+    Db(db::DbArgs),
+    Keys(keys::KeysArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Runs(runs::RunsArgs),
@@ -52,6 +58,9 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
     let app = App::load(cli.config.as_deref())?;
     match cli.command {
         Command::Store(args) => store::run(&app, &args).await,
+        Command::Check(args) => check::run(&app, &args).await,
+        Command::Db(args) => db::run(&app, &args).await,
+        Command::Keys(args) => keys::run(&app, &args),
         Command::Sync(args) => sync::run(&app, &args).await,
         Command::Status(args) => status::run(&app, &args).await,
         Command::Runs(args) => runs::run(&app, &args).await,

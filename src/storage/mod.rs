@@ -38,6 +38,26 @@ pub enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// Its name for scripts, as an address begins with.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
 /// The pools behind a [`Database`], for statements that are written by hand for each engine.
 #[derive(Clone, Copy, Debug)]
 pub enum Pools<'a> {

@@ -74,16 +74,18 @@ pub struct Claim<'a> {
 /// Claims runs that are due, and runs whose lease has run out: one atomic statement that counts the attempt and
 /// raises the epoch, so that whoever held the run before writes nothing more.
 pub async fn claim(db: &Database, claim: &Claim<'_>) -> Result<Vec<(Run, Lease)>, StorageError> {
-    let skip = match db.engine() {
-        Engine::Postgres => "FOR UPDATE SKIP LOCKED",
-        Engine::Sqlite => "", // one writer at a time: nothing to skip
+    // PostgreSQL: an array is computed once, where a sub-select might be evaluated again and lock other rows.
+    // SQLite has one writer at a time, so there is nothing to skip.
+    let (among, skip, end) = match db.engine() {
+        Engine::Postgres => ("= ANY(ARRAY(", "FOR UPDATE SKIP LOCKED", "))"),
+        Engine::Sqlite => ("IN (", "", ")"),
     };
     let sql = format!(
         "/* claim */ UPDATE runs SET state = 'running', lease_owner = $1, lease_epoch = lease_epoch + 1, \
          lease_expires_at = $2, attempt = attempt + 1, started_at = COALESCE(started_at, $3) \
-         WHERE id IN (SELECT id FROM runs \
+         WHERE id {among}SELECT id FROM runs \
          WHERE (state = 'queued' AND scheduled_at <= $3 OR state = 'running' AND lease_expires_at < $3) \
-         AND (CAST($4 AS BIGINT) IS NULL OR id = $4) ORDER BY scheduled_at, id LIMIT $5 {skip}) RETURNING *"
+         AND (CAST($4 AS BIGINT) IS NULL OR id = $4) ORDER BY scheduled_at, id LIMIT $5 {skip}{end} RETURNING *"
     );
     let values: [Value; 5] = [
         claim.owner.into(),
