@@ -111,11 +111,12 @@ fn trouble_that_is_not_the_keys_flags_nobody() {
     let shop = desk.shop(SimulatorConfig::default());
     desk.add_main(&shop, KEY);
     for (fault, code) in [
-        ("status:code=503", 7),
+        ("503", 7),
         ("html", 7),
-        ("status:code=429", 7),
+        ("429", 7),
         ("garbage", 7),
         ("ack-error:message=No such thing", 1),
+        ("redirect:https://elsewhere.example/", 3),
     ] {
         let before = shop.calls_made();
         shop.set_faults(faults(&[fault]));

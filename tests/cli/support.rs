@@ -92,12 +92,18 @@ impl Desk {
         self.run_with(&["store", "add", "main", "--url", &shop.url(), "--key-file", "-"], key).exits(0);
     }
 
+    /// Opens the database as another program would. As long as it is open, the write-ahead log stays.
+    pub fn open(&self) -> Database {
+        let url = Secret::new(&format!("sqlite://{}?mode=rwc", self.folder().join("copy.db").display()));
+        let opened = self.runtime.block_on(Database::connect(&url, "netosync", Arc::new(SystemClock)));
+        opened.expect("the database opens")
+    }
+
     /// Runs SQL on the database, for what no command does.
     pub fn sql(&self, sql: &'static str) {
-        let url = Secret::new(&format!("sqlite://{}?mode=rwc", self.folder().join("copy.db").display()));
+        let db = self.open();
+        let Pools::Sqlite(pool) = db.pools() else { unreachable!("the address is a file's") };
         self.runtime.block_on(async {
-            let db = Database::connect(&url, "netosync", Arc::new(SystemClock)).await.expect("the database opens");
-            let Pools::Sqlite(pool) = db.pools() else { unreachable!("the address is a file's") };
             sqlx::raw_sql(sql).execute(pool).await.expect("the SQL works");
             db.close().await;
         });
