@@ -14,12 +14,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::postgres::Scratch;
+
 /// A key that opens nothing. It is the canary of the tests that look for leaks.
 pub const KEY: &str = "canary-key-of-the-tests-012345ab";
 
 /// A folder with a database file, and the simulated stores of the test.
 pub struct Desk {
     folder: TempDir,
+    database: String,
+    /// The database, when it is not a file of the folder.
+    _scratch: Option<Scratch>,
     runtime: Runtime,
 }
 
@@ -32,9 +37,21 @@ pub struct Done {
 }
 
 impl Desk {
+    /// On a file `copy.db`.
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), runtime: runtime.expect("a runtime") }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = format!("sqlite://{}?mode=rwc", folder.path().join("copy.db").display());
+        Self { folder, database, _scratch: None, runtime: runtime() }
+    }
+
+    /// On a PostgreSQL server, with a master key.
+    pub fn on_postgres() -> Self {
+        let runtime = runtime();
+        let scratch = runtime.block_on(Scratch::migrated());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let desk = Self { folder, database: scratch.url(), _scratch: Some(scratch), runtime };
+        desk.run(&["keys", "init", "--key-file", "master.key"]).exits(0);
+        desk
     }
 
     pub fn folder(&self) -> &Path {
@@ -58,7 +75,7 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netosync"));
         command.current_dir(self.folder()).args(args);
         for (name, value) in [
-            ("DATABASE__URL", "sqlite://copy.db?mode=rwc"),
+            ("DATABASE__URL", self.database.as_str()),
             ("TRANSPORT__ALLOW_LOOPBACK", "true"),
             ("LOG__FILTER", "trace"),
             ("BUDGET__CALLS_PER_MINUTE", "1000000"),
@@ -68,6 +85,9 @@ impl Desk {
             ("AUTH__CANARY_MAX_MS", "1"),
         ] {
             command.env(format!("NETOSYNC__{name}"), value);
+        }
+        if self.folder().join("master.key").exists() {
+            command.env("NETOSYNC__SECRETS__KEY_FILE", "master.key");
         }
         command
     }
@@ -94,7 +114,7 @@ impl Desk {
 
     /// Opens the database as another program would. As long as it is open, the write-ahead log stays.
     pub fn open(&self) -> Database {
-        let url = Secret::new(&format!("sqlite://{}?mode=rwc", self.folder().join("copy.db").display()));
+        let url = Secret::new(&self.database);
         let opened = self.runtime.block_on(Database::connect(&url, "netosync", Arc::new(SystemClock)));
         opened.expect("the database opens")
     }
@@ -102,12 +122,19 @@ impl Desk {
     /// Runs SQL on the database, for what no command does.
     pub fn sql(&self, sql: &'static str) {
         let db = self.open();
-        let Pools::Sqlite(pool) = db.pools() else { unreachable!("the address is a file's") };
         self.runtime.block_on(async {
-            sqlx::raw_sql(sql).execute(pool).await.expect("the SQL works");
+            match db.pools() {
+                Pools::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("the SQL works")),
+                Pools::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("the SQL works")),
+            }
             db.close().await;
         });
     }
+}
+
+fn runtime() -> Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.expect("a runtime")
 }
 
 impl Done {
