@@ -193,7 +193,8 @@ fn a_fresh_machine_passes_the_check_which_makes_nothing() {
     assert_eq!(machine.path().join("netosync.db").metadata().expect("the file").len(), 0);
     machine.command(&["db", "migrate"]).assert().success();
     let json = machine.run(&["check", "--json"]).json();
-    let subjects: Vec<_> = json.as_array().expect("an array").iter().map(|line| (&line["check"], &line["ok"])).collect();
+    let subjects: Vec<_> =
+        json.as_array().expect("an array").iter().map(|line| (&line["check"], &line["ok"])).collect();
     let expected = ["configuration", "database", "tables", "master key"].map(Value::from);
     assert_eq!(subjects, expected.iter().map(|subject| (subject, &Value::Bool(true))).collect::<Vec<_>>());
 }
@@ -212,7 +213,8 @@ fn a_broken_setting_is_named_with_its_value_and_its_rule() {
 #[test]
 fn a_database_that_cannot_be_reached_is_a_problem_and_the_key_is_looked_at_all_the_same() {
     let machine = Machine::new();
-    let check = machine.command(&["check"]).env("NETOSYNC__DATABASE__URL", "postgres://u:hunter2@127.0.0.1:1/d").output();
+    let check =
+        machine.command(&["check"]).env("NETOSYNC__DATABASE__URL", "postgres://u:hunter2@127.0.0.1:1/d").output();
     let check = Ended::of(check.expect("the program starts"));
     assert_eq!(check.code, Some(4), "{check:?}");
     assert!(check.stdout.contains("problem  database: ") && check.stdout.contains("nothing answers"), "{check:?}");

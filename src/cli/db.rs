@@ -95,8 +95,7 @@ async fn status(app: &App, as_json: bool) -> Result<Exit, CliError> {
     }
     println!("engine   {}", engine.title());
     println!("target   {target}");
-    for (word, migrations) in
-        [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)]
+    for (word, migrations) in [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)]
     {
         println!("{word:8} {}", migrations.len());
         migrations.iter().for_each(|migration| println!("         {migration}"));

@@ -6,6 +6,7 @@ mod db;
 mod exit;
 mod keys;
 mod progress;
+mod run;
 mod signals;
 mod sync;
 
@@ -33,6 +34,7 @@ enum Command {
     Check(check::CheckArgs),
     Db(db::DbArgs),
     Keys(keys::KeysArgs),
+    Run(run::RunArgs),
     Sync(sync::SyncArgs),
 }
 
@@ -51,6 +53,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&app, &args).await,
         Command::Db(args) => db::run(&app, &args).await,
         Command::Keys(args) => keys::run(&app, &args),
+        Command::Run(args) => run::run(&app, &args).await,
         Command::Sync(args) => sync::run(&app, &args).await,
     }
 }

@@ -21,6 +21,7 @@ mod error;
 pub mod master_key;
 pub mod products;
 pub mod runs;
+pub mod schedule;
 pub mod schema;
 pub mod stores;
 pub mod vault;
