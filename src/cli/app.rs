@@ -36,11 +36,13 @@ impl App {
     }
 
     /// An app with a configuration of its own, for `demo`.
+    #[must_use]
     pub fn with(config: Config) -> Self {
         Self { config: Arc::new(config), clock: Arc::new(SystemClock) }
     }
 
     /// The time now.
+    #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

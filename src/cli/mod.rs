@@ -6,9 +6,14 @@ mod db;
 mod exit;
 mod keys;
 mod progress;
+mod quarantine;
 mod run;
+mod runs;
 mod signals;
+mod status;
+mod store;
 mod sync;
+mod text;
 
 use std::path::PathBuf;
 
@@ -31,11 +36,15 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Store(store::StoreArgs),
     Check(check::CheckArgs),
     Db(db::DbArgs),
     Keys(keys::KeysArgs),
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
+    Status(status::StatusArgs),
+    Runs(runs::RunsArgs),
+    Quarantine(quarantine::QuarantineArgs),
 }
 
 /// Runs the command line of this process and gives its exit code.
@@ -50,11 +59,15 @@ pub async fn main() -> Exit {
 async fn run(cli: Cli) -> Result<Exit, CliError> {
     let app = App::load(cli.config.as_deref())?;
     match cli.command {
+        Command::Store(args) => store::run(&app, &args).await,
         Command::Check(args) => check::run(&app, &args).await,
         Command::Db(args) => db::run(&app, &args).await,
         Command::Keys(args) => keys::run(&app, &args),
         Command::Run(args) => run::run(&app, &args).await,
         Command::Sync(args) => sync::run(&app, &args).await,
+        Command::Status(args) => status::run(&app, &args).await,
+        Command::Runs(args) => runs::run(&app, &args).await,
+        Command::Quarantine(args) => quarantine::run(&app, &args).await,
     }
 }
 

@@ -47,7 +47,11 @@ impl Scheduler {
         for schedule::Row { store, credential, last_start } in schedule::rows(&self.db, kind).await? {
             let standing = Standing {
                 schedule: store.schedule_full.as_deref().or(self.config.schedule.full.as_deref()),
-                timezone: self.config.schedule.timezone,
+                timezone: store
+                    .timezone
+                    .as_ref()
+                    .and_then(|name| name.parse().ok())
+                    .unwrap_or(self.config.schedule.timezone),
                 paused: store.is_paused(now),
                 credential,
                 last_start,

@@ -9,7 +9,9 @@ use netosync::domain::secret::Secret;
 use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
+pub mod mirrored;
 pub mod postgres;
+pub mod world;
 
 /// Makes two tests of each named `async fn(TestDb)` or `async fn(EmptyDb)`: `name::on_sqlite`, `name::on_postgres`.
 macro_rules! on_both_engines {

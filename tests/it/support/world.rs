@@ -1,0 +1,130 @@
+//! A database, a store in it, the simulated shop behind that store and a worker: everything a run needs.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use netosync::config::Config;
+use netosync::domain::run::{Lease, Run, RunKind, Trigger};
+use netosync::domain::secret::Secret;
+use netosync::domain::store::{Scheme, Store};
+use netosync::simulator::{SimulatedStore, SimulatorConfig};
+use netosync::storage::crypter::{Crypter, MasterKey};
+use netosync::storage::runs::{self, Claim};
+use netosync::storage::stores::{self, NewStore};
+use netosync::storage::vault::{PlainCredential, Vault};
+use netosync::sync::{Patience, Syncer};
+use netosync::transport::{Settings, Transport};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::TestDb;
+
+/// Any free port of this machine.
+pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// What differs from the default configuration: the shop is here, calls cost nothing and nobody waits long.
+const SETTINGS: &[(&str, &str)] = &[
+    ("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true"),
+    ("NETOSYNC__BUDGET__CALLS_PER_MINUTE", "1000000"),
+    ("NETOSYNC__RETRY__INITIAL_MS", "1"),
+    ("NETOSYNC__RETRY__MAX_MS", "1"),
+    ("NETOSYNC__AUTH__CANARY_INITIAL_MS", "1"),
+    ("NETOSYNC__AUTH__CANARY_MAX_MS", "1"),
+];
+
+/// The default configuration with [`SETTINGS`] and then `more`, as variables of the environment.
+pub fn config(more: &[(&str, &str)]) -> Config {
+    let variables: BTreeMap<_, _> =
+        SETTINGS.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::from_parts(None, &variables).expect("the tests' settings are right")
+}
+
+/// See the module.
+pub struct World {
+    pub db: TestDb,
+    pub store: Store,
+    pub shop: SimulatedStore,
+    pub syncer: Syncer,
+}
+
+impl World {
+    /// A shop like `shop`, with a worker that goes by the default configuration.
+    pub async fn new(db: TestDb, shop: SimulatorConfig) -> Self {
+        Self::with(db, shop, &[]).await
+    }
+
+    /// A shop like `shop`, with a worker that has settings of its own.
+    pub async fn with(db: TestDb, shop: SimulatorConfig, settings: &[(&str, &str)]) -> Self {
+        let shop = SimulatedStore::start(LOOPBACK, SimulatorConfig { clock: db.clock.clone(), ..shop });
+        let shop = shop.await.expect("a free port");
+        let store = stores::add_store(&db, &shop_at(&shop.url())).await.expect("a new store");
+        let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
+        vault.put(&db, store.id, key(shop.key())).await.expect("a sealed credential");
+        let config = config(settings);
+        let transport = Transport::new(Settings::from(&config), db.clock.clone()).expect("an HTTP client");
+        let syncer = Syncer {
+            db: (*db).clone(),
+            transport: Arc::new(transport),
+            vault: Arc::new(vault),
+            config: Arc::new(config),
+            clock: db.clock.clone(),
+            owner: "worker-1".to_owned(),
+            patience: Patience::Daemon,
+        };
+        Self { db, store, shop, syncer }
+    }
+
+    /// The same worker with other settings.
+    pub fn worker(&self, settings: &[(&str, &str)]) -> Syncer {
+        let config = config(settings);
+        let transport = Transport::new(Settings::from(&config), self.db.clock.clone()).expect("an HTTP client");
+        Syncer { config: Arc::new(config), transport: Arc::new(transport), ..self.syncer.clone() }
+    }
+
+    /// Puts a run into the queue, or finds the one that is there.
+    pub async fn enqueue(&self) -> Run {
+        let now = self.syncer.clock.now();
+        let queued = runs::enqueue(&self.db, self.store.id, RunKind::Full, Trigger::Manual, now).await;
+        queued.expect("a queue").0
+    }
+
+    /// Claims the store's run, which must be due, as `owner`.
+    pub async fn claim(&self, owner: &str) -> (Run, Lease) {
+        let lease_for = self.syncer.config.worker.lease();
+        let claim = Claim { owner, lease_for, only: None, limit: 1, now: self.syncer.clock.now() };
+        runs::claim(&self.db, &claim).await.expect("a queue").pop().expect("a run that is due")
+    }
+
+    /// Lets `worker` work once on the store's run, queued if need be, and gives the run as it then is.
+    pub async fn sync_by(&self, worker: &Syncer) -> Run {
+        self.enqueue().await;
+        let (run, lease) = self.claim(&worker.owner).await;
+        let id = run.id;
+        worker.execute(run, lease, &CancellationToken::new()).await.expect("the database works");
+        runs::get(&self.db, id).await.expect("the database works").expect("the run stays")
+    }
+
+    /// [`World::sync_by`] the ordinary worker.
+    pub async fn sync(&self) -> Run {
+        self.sync_by(&self.syncer).await
+    }
+}
+
+fn shop_at(url: &str) -> NewStore {
+    NewStore {
+        name: "shop".to_owned(),
+        connector: "neto".to_owned(),
+        url: Url::parse(url).expect("the simulator's address"),
+        timezone: None,
+        schedule_full: None,
+        schedule_incremental: None,
+        schedule_sweep: None,
+        calls_per_minute: None,
+    }
+}
+
+/// A key as an operator gives it.
+pub fn key(secret: &str) -> PlainCredential {
+    PlainCredential { scheme: Scheme::ApiKey, username: None, client_id: None, secret: Secret::new(secret) }
+}
