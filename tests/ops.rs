@@ -343,7 +343,7 @@ async fn only_run(machine: &Machine) -> Run {
     runs.into_iter().next().expect("one run")
 }
 
-async fn products(machine: &Machine) -> i64 {
+async fn products(machine: &Machine) -> u64 {
     let db = machine.database().await;
     let count = netosync::storage::products::count(&db, 1).await.expect("readable");
     db.close().await;

@@ -4,8 +4,9 @@
 //! however many moments were missed (the machine was off, the store was paused), one run makes up for all of them, and a
 //! clock that ticks often or seldom changes nothing.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Tz;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds};
 
 use crate::domain::store::CredentialState;
@@ -62,15 +63,32 @@ pub fn due(standing: &Standing<'_>, now: DateTime<Utc>) -> Due {
     let Some(schedule) = schedule.filter(|text| !text.is_empty()) else {
         return Due::No(Reason::NoSchedule);
     };
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
-    let after = last_start.unwrap_or(now).with_timezone(&timezone);
-    let next = parser.parse(schedule).and_then(|cron| cron.find_next_occurrence(&after, false));
-    match (next, last_start) {
+    match (next_moment(schedule, &last_start.unwrap_or(now).with_timezone(&timezone)), last_start) {
         (Err(error), _) => Due::No(Reason::BadSchedule(error.to_string())),
         (Ok(_), None) => Due::Now,
         (Ok(next), Some(_)) if next <= now => Due::Now,
-        (Ok(next), Some(_)) => Due::At(next.with_timezone(&Utc)),
+        (Ok(next), Some(_)) => Due::At(next),
     }
+}
+
+/// The first moment of a schedule after that one. A time of day that a change of the clocks leaves out is met when the gap
+/// ends; one that comes twice is met the first time only.
+fn next_moment(schedule: &str, after: &DateTime<Tz>) -> Result<DateTime<Utc>, CronError> {
+    let cron = CronParser::builder().seconds(Seconds::Disallowed).build().parse(schedule)?;
+    let mut next = cron.find_next_occurrence(after, false)?;
+    // Within an hour that comes for the second time croner answers with its first time, which is over: look behind it.
+    while next <= *after {
+        let again = next.timezone().from_local_datetime(&next.naive_local()).latest().unwrap_or(next);
+        next = cron.find_next_occurrence(&again, false)?;
+    }
+    // croner leaves out the whole hour that comes twice, which a schedule of every hour must not.
+    if schedule.split_whitespace().nth(1) == Some("*") {
+        let steady = cron.find_next_occurrence(&after.fixed_offset(), false)?.with_timezone(&after.timezone());
+        if steady < next && cron.is_time_matching(&steady)? {
+            return Ok(steady.to_utc());
+        }
+    }
+    Ok(next.to_utc())
 }
 
 #[cfg(test)]
@@ -134,7 +152,7 @@ mod tests {
         let sydney = Tz::Australia__Sydney;
         // On 4 October 2026 at 02:00 it becomes 03:00, so there is no 02:30; on 5 April 2026 02:30 comes twice.
         for (from, expected) in [
-            ("2026-10-02T16:30", ["2026-10-03T16:30", "2026-10-04T15:30", "2026-10-05T15:30"]),
+            ("2026-10-02T16:30", ["2026-10-03T16:00", "2026-10-04T15:30", "2026-10-05T15:30"]),
             ("2026-04-03T15:30", ["2026-04-04T15:30", "2026-04-05T16:30", "2026-04-06T16:30"]),
         ] {
             assert_eq!(moments("30 2 * * *", sydney, from, 3), expected.map(time), "from {from}");
@@ -147,6 +165,24 @@ mod tests {
             let met = moments("*/15 * * * *", Tz::Australia__Sydney, from, 16);
             let gaps: Vec<_> = met.windows(2).map(|pair| (pair[1] - pair[0]).num_minutes()).collect();
             assert_eq!(gaps, [15; 15], "{met:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_moment_is_always_after_the_last_start() {
+        // Else a store would be synced over and over for an hour.
+        for schedule in ["30 2 * * *", "*/15 * * * *", "5 2-3 * * *", "0 */2 * * *", "* * * * *"] {
+            for (zone, from) in [
+                (Tz::Australia__Sydney, "2026-04-04T13:00"),
+                (Tz::Australia__Sydney, "2026-10-03T13:00"),
+                (Tz::Australia__Lord_Howe, "2026-04-04T12:00"),
+            ] {
+                for minutes in (0..360).step_by(7) {
+                    let last = time(from) + chrono::TimeDelta::minutes(minutes);
+                    let due = due(&standing(schedule, zone, Some(last)), last);
+                    assert!(matches!(due, Due::At(next) if next > last), "{schedule} in {zone} after {last}: {due:?}");
+                }
+            }
         }
     }
 
