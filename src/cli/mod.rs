@@ -76,6 +76,18 @@ fn complain(sentence: &str) {
     eprintln!("{sentence}");
 }
 
+/// Prints a result on stdout. A reader that has seen enough and closed the pipe is no error.
+fn say(result: impl std::fmt::Display) {
+    use std::io::{ErrorKind, Write};
+    match writeln!(std::io::stdout(), "{result}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("error: the result cannot be written: {error}"));
+            std::process::exit(Exit::Failed as i32);
+        }
+        _ => {}
+    }
+}
+
 fn parse_kind(text: &str) -> Result<RunKind, String> {
     RunKind::parse(text).ok_or_else(|| "this version knows the kind full only".to_owned())
 }
