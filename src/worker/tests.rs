@@ -69,12 +69,12 @@ impl Place {
     }
 
     /// Ends a run well, as a sync would.
-    fn finish(&self, run: Run, lease: Lease) -> impl Future<Output = Result<(), StorageError>> + Send + use<> {
-        let (db, now) = (self.db.clone(), self.clock.now());
+    fn finish(&self, run: &Run, lease: Lease) -> impl Future<Output = Result<(), StorageError>> + Send + use<> {
+        let (db, now, counts) = (self.db.clone(), self.clock.now(), run.counts);
         async move {
             let verdict = Some(Verdict::Complete);
             let end = End { state: RunState::Succeeded, verdict, error_class: None, error: None };
-            runs::finish(&db, &lease, &end, &run.counts, now).await
+            runs::finish(&db, &lease, &end, &counts, now).await
         }
     }
 
@@ -93,7 +93,7 @@ async fn every_slot_works_and_no_more_than_there_are() {
     let worked = place
         .serve(&CancellationToken::new(), |run, lease| {
             let (both, now, most) = (both.clone(), now.clone(), most.clone());
-            let finish = place.finish(run, lease);
+            let finish = place.finish(&run, lease);
             async move {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 // Only two at once get past here; with fewer the test would never end.
@@ -114,7 +114,7 @@ async fn a_panic_in_one_run_is_written_down_and_the_others_go_on() {
     let worked = place
         .serve(&CancellationToken::new(), |run, lease| {
             let panics = run.store_id == 1;
-            let finish = place.finish(run, lease);
+            let finish = place.finish(&run, lease);
             async move {
                 assert!(!panics, "a bug");
                 finish.await
@@ -150,7 +150,7 @@ async fn a_stop_claims_nothing_more_and_waits_for_the_run_in_flight() {
     let stop = CancellationToken::new();
     place
         .serve(&stop, |run, lease| {
-            let finish = place.finish(run, lease);
+            let finish = place.finish(&run, lease);
             let stop = stop.clone();
             async move {
                 stop.cancel();
@@ -184,7 +184,7 @@ async fn only_stores_that_are_due_are_queued_and_only_once() {
     assert_eq!(scheduler.enqueue_due().await.expect("the database does not fail"), 0);
     // Weekly: nothing is due again once they have run, until the week is over.
     let now = place.clock.now();
-    place.serve(&CancellationToken::new(), |run, lease| place.finish(run, lease)).await;
+    place.serve(&CancellationToken::new(), |run, lease| place.finish(&run, lease)).await;
     place.clock.advance(TimeDelta::hours(12));
     assert_eq!(scheduler.enqueue_due().await.expect("the database does not fail"), 0);
     place.clock.advance(TimeDelta::days(30));
