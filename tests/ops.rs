@@ -51,7 +51,9 @@ impl Machine {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.std_command();
         command.args(arguments);
-        Command::from_std(command)
+        let mut command = Command::from_std(command);
+        command.timeout(PATIENCE);
+        command
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {
@@ -313,7 +315,14 @@ impl Service {
 
     /// Waits for the end.
     fn ended(mut self) -> Option<i32> {
-        let rest: Vec<_> = self.log.iter().collect();
+        let mut rest = Vec::new();
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end: {rest:#?}"),
+            }
+        }
         let status = self.process.wait().expect("our own child");
         assert!(rest.iter().all(|line| !line.contains("panicked")), "{rest:#?}");
         status.code()
@@ -411,12 +420,9 @@ async fn the_service_tells_systemd_and_serves_a_run_that_somebody_else_queues() 
     systemd.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let hear = |words: &str| {
         let mut bytes = [0; 512];
-        loop {
-            let length = systemd.recv(&mut bytes).unwrap_or_else(|error| panic!("never heard {words:?}: {error}"));
-            if String::from_utf8_lossy(&bytes[..length]).contains(words) {
-                return;
-            }
-        }
+        let length = systemd.recv(&mut bytes).unwrap_or_else(|error| panic!("never heard {words:?}: {error}"));
+        let heard = String::from_utf8_lossy(&bytes[..length]);
+        assert!(heard.contains(words), "heard {heard:?} instead of {words:?}");
     };
     let socket = socket.display().to_string();
     let service = Service::start(&machine, &[], &[("NOTIFY_SOCKET", &socket), ("NETOSYNC__SCHEDULE__TICK_SECS", "1")]);
@@ -427,7 +433,6 @@ async fn the_service_tells_systemd_and_serves_a_run_that_somebody_else_queues() 
     runs::enqueue(&db, 1, RunKind::Full, Trigger::Manual, SystemClock.now()).await.expect("queued");
     db.close().await;
     hear("STATUS=1 of 4 slots");
-    // Said again once the run has ended, and without waiting for a tick.
     hear("STATUS=0 of 4 slots");
     terminate(service.process.id());
     hear("STOPPING=1");
@@ -441,16 +446,19 @@ async fn a_master_key_that_opens_nothing_is_refused_by_check_and_run() {
     let (machine, simulated) = machine_with_store(small_pages()).await;
     let key = machine.path().join("netosync.db.key");
     std::fs::rename(&key, machine.path().join("away")).expect("our folder");
-    for command in ["check", "run"] {
-        let lost = machine.run(&[command]);
+    for command in [&["check"][..], &["run", "--once"]] {
+        let lost = machine.run(command);
         assert_eq!(lost.code, Some(3), "{lost:?}");
         assert!(format!("{}{}", lost.stdout, lost.stderr).contains("put the key file back"), "{lost:?}");
     }
     machine.command(&["keys", "init"]).assert().success();
-    for command in ["check", "run"] {
-        let wrong = machine.run(&[command]);
+    for (command, words) in [
+        (&["check"][..], "which is not in the key file"),
+        (&["run", "--once"], "opens none of the 1 stored credentials"),
+    ] {
+        let wrong = machine.run(command);
         assert_eq!(wrong.code, Some(3), "{wrong:?}");
-        assert!(format!("{}{}", wrong.stdout, wrong.stderr).contains("which is not in the key file"), "{wrong:?}");
+        assert!(format!("{}{}", wrong.stdout, wrong.stderr).contains(words), "{wrong:?}");
     }
     std::fs::rename(machine.path().join("away"), &key).expect("our folder");
     let check = machine.run(&["check"]);

@@ -83,6 +83,7 @@ where
         stop: &CancellationToken,
     ) -> Result<Vec<i64>, StorageError> {
         let (mut crew, mut worked, mut look) = (Crew::default(), Vec::new(), true);
+        let mut shown = None;
         while !stop.is_cancelled() {
             let filled = async {
                 if std::mem::take(&mut look) {
@@ -101,7 +102,9 @@ where
             if until == Until::Idle && crew.tasks.is_empty() {
                 return Ok(worked);
             }
-            service::status(&format!("{} of {} slots at work", crew.tasks.len(), self.slots()));
+            if shown.replace(crew.tasks.len()) != Some(crew.tasks.len()) {
+                service::status(&format!("{} of {} slots at work", crew.tasks.len(), self.slots()));
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
