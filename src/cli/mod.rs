@@ -7,6 +7,7 @@ mod exit;
 mod keys;
 mod progress;
 mod quarantine;
+mod run;
 mod runs;
 mod signals;
 mod status;
@@ -39,6 +40,7 @@ enum Command {
     Check(check::CheckArgs),
     Db(db::DbArgs),
     Keys(keys::KeysArgs),
+    Run(run::RunArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Runs(runs::RunsArgs),
@@ -61,6 +63,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&app, &args).await,
         Command::Db(args) => db::run(&app, &args).await,
         Command::Keys(args) => keys::run(&app, &args),
+        Command::Run(args) => run::run(&app, &args).await,
         Command::Sync(args) => sync::run(&app, &args).await,
         Command::Status(args) => status::run(&app, &args).await,
         Command::Runs(args) => runs::run(&app, &args).await,
