@@ -337,7 +337,7 @@ impl Drop for Service {
 }
 
 /// Longer than anything here takes, so that a broken program fails a test instead of hanging it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn terminate(process: u32) {
     let status = std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &process.to_string()]).status();
@@ -475,4 +475,39 @@ fn the_configuration_that_comes_with_the_unit_is_valid_and_fits_it() {
     assert_eq!(config.database.file().as_deref(), Some(Path::new("/var/lib/netosync/netosync.db")));
     let key = config.secrets.key_file.expect("a key file");
     assert!(unit.contains(&format!("LoadCredential=netosync.key:{}\n", key.display())), "{unit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_leaves_at_once_and_the_run_is_taken_over_later() {
+    let (machine, simulated) = machine_with_store(small_pages()).await;
+    let (arrived, asked) = mpsc::channel();
+    let (_go, answer) = mpsc::channel::<()>();
+    simulated.before_call(3, move |_| {
+        arrived.send(()).expect("the test waits");
+        // Never answered: the test ends, and with it the waiting.
+        answer.recv_timeout(PATIENCE).expect_err("nobody answers");
+    });
+    let service = Service::start(&machine, &[], &[]);
+    asked.recv_timeout(PATIENCE).expect("the third call");
+    terminate(service.process.id());
+    service.says("once more leaves at once");
+    terminate(service.process.id());
+    assert_eq!(service.ended(), Some(130));
+    let run = only_run(&machine).await;
+    assert_eq!((run.state, run.counts.pages), (RunState::Running, 2), "its lease runs out by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_fails_does_not_end_the_service() {
+    let (machine, _simulated) = machine_with_store(small_pages()).await;
+    machine.execute("UPDATE stores SET paused_at = '2026-11-21T09:00:00.000+00:00'").await;
+    let service = Service::start(&machine, &[], &[("NETOSYNC__SCHEDULE__TICK_SECS", "1")]);
+    service.says("serving 1 stores");
+    machine.execute("ALTER TABLE runs RENAME TO away").await;
+    service.says("trying again at the next tick");
+    machine.execute("ALTER TABLE away RENAME TO runs").await;
+    machine.execute("UPDATE stores SET paused_at = NULL").await;
+    service.says("run ended, complete");
+    terminate(service.process.id());
+    assert_eq!(service.ended(), Some(0));
 }
