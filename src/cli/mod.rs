@@ -1,9 +1,11 @@
 //! The command line: one file a command. stdout is the result, stderr the log and the errors.
 
 mod app;
+mod demo;
 mod exit;
 mod progress;
 mod signals;
+mod simulate;
 mod sync;
 
 use std::path::PathBuf;
@@ -27,6 +29,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
+    Simulate(simulate::SimulateArgs),
     Sync(sync::SyncArgs),
 }
 
@@ -40,9 +44,11 @@ pub async fn main() -> Exit {
 }
 
 async fn run(cli: Cli) -> Result<Exit, CliError> {
-    let app = App::load(cli.config.as_deref())?;
+    let load = || App::load(cli.config.as_deref());
     match cli.command {
-        Command::Sync(args) => sync::run(&app, &args).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Simulate(args) => simulate::run(&args).await,
+        Command::Sync(args) => sync::run(&load()?, &args).await,
     }
 }
 
