@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 mod support;
 use support::{Engine, World, config, credential, runtime, simulated};
 
-const PAGE: usize = 200;
+const PAGE: u32 = 200;
 /// Products of the whole-sync benchmarks.
 const CATALOGUE: usize = 10_000;
 
@@ -26,7 +26,7 @@ fn main() {
 /// The body of a page of [`PAGE`] products in full detail.
 fn body() -> String {
     runtime().block_on(async {
-        let store = simulated(PAGE).await;
+        let store = simulated(PAGE as usize).await;
         let config = config(1);
         let clock = std::sync::Arc::new(netosync::clock::SystemClock);
         let transport = Transport::new(Settings::from(&config), clock).expect("a transport");
@@ -34,7 +34,7 @@ fn body() -> String {
         let budget = StoreBudget::new(Budget::new(1_000_000, now), now);
         let context = CallContext::new("bench", budget, CancellationToken::new());
         let url = store.url().parse().expect("a URL");
-        let request = neto::walk(&url, &credential(&store), &Shape::full(), 0, PAGE as u32);
+        let request = neto::walk(&url, &credential(&store), &Shape::full(), 0, PAGE);
         transport.call(&context, &request, |answer| Ok(answer.body)).await.expect("a page")
     })
 }
@@ -71,7 +71,9 @@ fn hash(bencher: Bencher) {
 fn write_new_page(bencher: Bencher, engine: Engine) {
     write(bencher, engine, |products, round| {
         let shift = 1_000_000 * (round + 1);
-        products.iter_mut().for_each(|product| product.inventory_id += shift);
+        for product in products {
+            product.inventory_id += shift;
+        }
     });
 }
 

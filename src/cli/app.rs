@@ -1,5 +1,6 @@
 //! What every command starts from: configuration, clock, and from them the database, the keys and the syncer.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,9 +10,10 @@ use tracing::info;
 use super::exit::{CliError, Exit};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
+use crate::domain::secret::Secret;
 use crate::storage::master_key::{self, Places};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, credentials, schema};
+use crate::storage::{Database, Engine, credentials, schema};
 use crate::sync::{Patience, Syncer};
 use crate::transport::{Settings, Transport};
 
@@ -37,6 +39,7 @@ impl App {
     }
 
     /// The time now.
+    #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
@@ -45,6 +48,33 @@ impl App {
     pub async fn database_as_it_is(&self) -> Result<Database, CliError> {
         let settings = &self.config.database;
         Ok(Database::connect(settings.url.secret(), &settings.schema, self.clock.clone()).await?)
+    }
+
+    /// Opens the database as it is, if it exists, and never makes its file.
+    pub async fn database_if_it_exists(&self) -> Result<Option<Database>, CliError> {
+        let settings = &self.config.database;
+        // SQLite makes tables of a file without content, and a file of a name that has a folder.
+        let to_be_made = settings.file().is_some_and(|file| match file.metadata() {
+            Ok(found) => found.len() == 0,
+            Err(error) if error.kind() != ErrorKind::NotFound => false,
+            Err(_) => file.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()),
+        });
+        let creates = settings.url.expose().contains("mode=rwc");
+        if to_be_made && creates {
+            return Ok(None);
+        }
+        let url = Secret::new(&settings.url.expose().replace("mode=rwc", "mode=rw"));
+        Ok(Some(Database::connect(&url, &settings.schema, self.clock.clone()).await?))
+    }
+
+    /// Which database is configured.
+    pub fn engine(&self) -> Engine {
+        if self.config.database.url.expose().starts_with("sqlite:") { Engine::Sqlite } else { Engine::Postgres }
+    }
+
+    /// The file of the configured SQLite database, for messages.
+    pub fn database_file(&self) -> String {
+        self.config.database.file().unwrap_or_default().display().to_string()
     }
 
     /// Opens the database, makes the tables if it is empty, and refuses one of another version.

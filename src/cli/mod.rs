@@ -1,12 +1,20 @@
 //! The command line: one file a command. stdout is the result, stderr the log and the errors.
 
 mod app;
+mod check;
+mod db;
 mod demo;
 mod exit;
+mod keys;
 mod progress;
+mod quarantine;
+mod runs;
 mod signals;
 mod simulate;
+mod status;
+mod store;
 mod sync;
+mod text;
 
 use std::path::PathBuf;
 
@@ -30,8 +38,15 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
-    Simulate(simulate::SimulateArgs),
+    Store(store::StoreArgs),
+    Check(check::CheckArgs),
+    Db(db::DbArgs),
+    Keys(keys::KeysArgs),
     Sync(sync::SyncArgs),
+    Status(status::StatusArgs),
+    Runs(runs::RunsArgs),
+    Quarantine(quarantine::QuarantineArgs),
+    Simulate(simulate::SimulateArgs),
 }
 
 /// Runs the command line of this process and gives its exit code.
@@ -47,8 +62,15 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
     let load = || App::load(cli.config.as_deref());
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
-        Command::Simulate(args) => simulate::run(&args).await,
+        Command::Store(args) => store::run(&load()?, &args).await,
+        Command::Check(args) => check::run(&load()?, &args).await,
+        Command::Db(args) => db::run(&load()?, &args).await,
+        Command::Keys(args) => keys::run(&load()?, &args),
         Command::Sync(args) => sync::run(&load()?, &args).await,
+        Command::Status(args) => status::run(&load()?, &args).await,
+        Command::Runs(args) => runs::run(&load()?, &args).await,
+        Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
+        Command::Simulate(args) => simulate::run(&args).await,
     }
 }
 

@@ -5,7 +5,7 @@
 //! file ─────────┼─► layers (flat keys, each with its origin) ─► rules (one a key) ─► Config ─► rules between keys
 //! environment ──┘
 //! ```
-//! To add a key: put it, with its comment, into `config/default.toml`, its rule into [`rules`], its field below.
+//! To add a key: put it, with its comment, into `config/default.toml`, its rule into `rules.rs`, its field into `tree.rs`.
 //! A test fails when one of the three is missing. Values that hold secrets are [`SecretUrl`]: no error, log or
 //! `Debug` output of this module shows them.
 

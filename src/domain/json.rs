@@ -67,6 +67,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
 }
 
 /// Splits an object into its members; `None` when `raw` is no valid object.
+#[must_use]
 pub fn object(raw: &str) -> Option<Object<'_>> {
     serde_json::from_str(raw).ok()
 }
@@ -79,6 +80,7 @@ pub fn list(raw: &str) -> Option<Vec<&str>> {
 
 /// The text of a JSON string, borrowed unless it holds an escape. NUL, which PostgreSQL cannot store, becomes
 /// U+FFFD. `None` when `raw` is no valid string (an unpaired surrogate, for example).
+#[must_use]
 pub fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
@@ -90,6 +92,7 @@ pub fn text(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Whether `raw` stands for "nothing": `null`, `""` or white space in quotes, `[]`, `{}`, and lists or objects of
 /// nothing else (spec §5, quirks 2 and 3).
+#[must_use]
 pub fn is_nothing(raw: &str) -> bool {
     fn nothing(raw: &str, depth: usize) -> bool {
         match raw.as_bytes().first() {
@@ -108,6 +111,7 @@ pub fn is_nothing(raw: &str) -> bool {
 
 /// Writes `raw` with the keys of every object in order and without white space, so that the same content always
 /// gives the same text. Numbers keep their spelling. `None` when it nests too deep or holds invalid text.
+#[must_use]
 pub fn canonical(raw: &str) -> Option<String> {
     let mut out = String::with_capacity(raw.len());
     write_canonical(raw, 0, &mut out)?;

@@ -1,5 +1,7 @@
 //! The envelopes around rows: JSON as documented or with the oddities of spec §4.4 and §5, and XML.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -66,9 +68,11 @@ pub(super) fn xml(rows: &[(i64, String)], now: DateTime<Utc>) -> Bytes {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<GetItemResponse>");
     for (id, sku) in rows {
         let sku = sku.replace('&', "&amp;").replace('<', "&lt;");
-        out.push_str(&format!("<Item><SKU>{sku}</SKU><InventoryID>{id}</InventoryID></Item>"));
+        write!(out, "<Item><SKU>{sku}</SKU><InventoryID>{id}</InventoryID></Item>")
+            .expect("a String takes every write");
     }
-    out.push_str(&format!("<CurrentTime>{}</CurrentTime><Ack>Success</Ack></GetItemResponse>", wire_time(now)));
+    write!(out, "<CurrentTime>{}</CurrentTime><Ack>Success</Ack></GetItemResponse>", wire_time(now))
+        .expect("a String takes every write");
     out.into()
 }
 

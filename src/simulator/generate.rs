@@ -376,7 +376,7 @@ fn family_links(product: &mut SimProduct, seed: u64, role: &Role) {
     match role {
         Role::Simple => {}
         Role::Parent { variants } => {
-            product.variants = (1..=i64::from(*variants)).map(|n| product.inventory_id + n).collect()
+            product.variants = (1..=i64::from(*variants)).map(|n| product.inventory_id + n).collect();
         }
         // A parent never has an edited SKU when its variant is made: recoding one leaves the others alone.
         Role::Variant { parent, .. } => product.set("ParentSKU", SimValue::Text(format!("HF-{parent}"))),

@@ -72,7 +72,7 @@ impl Query {
                 "OrderBy" => order(&values).map(|by_date| query.by_date = by_date),
                 "OrderDirection" => direction(&values).map(|descending| query.descending = descending),
                 "OutputSelector" => {
-                    selectors = values.clone();
+                    selectors.clone_from(&values);
                     Some(())
                 }
                 _ => {

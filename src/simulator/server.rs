@@ -104,7 +104,7 @@ impl Call<'_> {
         }
         let broken = match fault {
             Some(FaultKind::Status { code, retry_after }) => Some(status(*code, *retry_after)),
-            Some(FaultKind::AckError { message }) => Some(self.refuse(&[message.clone()])),
+            Some(FaultKind::AckError { message }) => Some(self.refuse(std::slice::from_ref(message))),
             Some(FaultKind::Html) => Some(html(StatusCode::OK, "We will be back shortly.")),
             Some(FaultKind::Garbage) => Some(json(Bytes::from_static(b"{\"unexpected\":{\"shape\":[1,2,3]}}"))),
             Some(FaultKind::Huge(bytes)) => Some(huge(*bytes)),

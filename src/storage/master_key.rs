@@ -114,6 +114,14 @@ impl Places {
             database_file: config.database.file(),
         }
     }
+
+    /// The usual place with SQLite; the only one where a key is made by itself.
+    #[must_use]
+    pub fn beside_database(&self) -> Option<PathBuf> {
+        let mut name = self.database_file.as_ref()?.as_os_str().to_owned();
+        name.push(".key");
+        Some(PathBuf::from(name))
+    }
 }
 
 /// The keys, and where they came from.
@@ -127,25 +135,33 @@ pub struct Found {
     pub created: bool,
 }
 
-/// Finds the keys. `in_use` are the distinct `credentials.key_id` of the database, empty when nothing is sealed yet:
-/// only then may a key be made.
-pub fn find(places: &Places, in_use: &[String]) -> Result<Found, KeyError> {
+/// Finds the keys and makes none; `None` when there is no file in any place.
+pub fn find_existing(places: &Places) -> Result<Option<Found>, KeyError> {
     let systemd = places.credentials_directory.as_deref();
     if let Some(path) = &places.key_file {
         return match open(path)? {
-            Some(file) => found(file, path, systemd),
+            Some(file) => found(file, path, systemd).map(Some),
             None => Err(KeyError::Missing { path: path.clone() }),
         };
     }
     if let Some(path) = systemd.map(|directory| directory.join(CREDENTIAL))
         && let Some(file) = open(&path)?
     {
-        return found(file, &path, systemd);
+        return found(file, &path, systemd).map(Some);
     }
-    let path = places.database_file.as_deref().map(beside).ok_or(KeyError::Nowhere)?;
-    if let Some(file) = open(&path)? {
-        return found(file, &path, None);
+    match places.beside_database() {
+        Some(path) => open(&path)?.map(|file| found(file, &path, None)).transpose(),
+        None => Ok(None),
     }
+}
+
+/// Finds the keys. `in_use` are the distinct `credentials.key_id` of the database, empty when nothing is sealed yet:
+/// only then may a key be made.
+pub fn find(places: &Places, in_use: &[String]) -> Result<Found, KeyError> {
+    if let Some(found) = find_existing(places)? {
+        return Ok(found);
+    }
+    let path = places.beside_database().ok_or(KeyError::Nowhere)?;
     if !in_use.is_empty() {
         return Err(KeyError::Lost { path, key_ids: in_use.to_vec() });
     }
@@ -190,12 +206,6 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-fn beside(database_file: &Path) -> PathBuf {
-    let mut name = database_file.as_os_str().to_owned();
-    name.push(".key");
-    PathBuf::from(name)
 }
 
 fn open(path: &Path) -> Result<Option<File>, KeyError> {

@@ -20,7 +20,9 @@ pub mod crypter;
 pub mod dictionary;
 mod error;
 pub mod master_key;
+pub mod overview;
 pub mod products;
+pub mod quarantine;
 pub mod runs;
 pub mod schema;
 pub mod stores;
@@ -35,6 +37,26 @@ pub enum Engine {
     Sqlite,
     /// A PostgreSQL server.
     Postgres,
+}
+
+impl Engine {
+    /// Its name for scripts, as an address begins with.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
 }
 
 /// The pools behind a [`Database`], for statements that are written by hand for each engine.

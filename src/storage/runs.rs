@@ -1,11 +1,13 @@
 //! Runs: the queue, the lease and the history. Every change of a run's state is one function here, as drawn in
 //! [`crate::domain::run`].
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
-    TryInsertResult, Value,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Statement, TryInsertResult, Value,
 };
 
 use super::{Database, Engine, StorageError};
@@ -219,6 +221,44 @@ pub async fn newest(db: &Database, store_id: Option<i64>, limit: u64) -> Result<
         find = find.filter(runs::Column::StoreId.eq(store_id));
     }
     find.all(db.orm()).await.map_err(StorageError::query("list runs"))?.into_iter().map(read).collect()
+}
+
+/// The newest run of each store that is in one of `states`, by store; of one store or of all.
+pub async fn newest_each(
+    db: &Database,
+    store_id: Option<i64>,
+    states: &[RunState],
+) -> Result<HashMap<i64, Run>, StorageError> {
+    let states = states.iter().map(|state| state.as_str());
+    let mut newest = runs::Entity::find()
+        .select_only()
+        .column_as(runs::Column::Id.max(), "id")
+        .filter(runs::Column::State.is_in(states))
+        .group_by(runs::Column::StoreId);
+    if let Some(store_id) = store_id {
+        newest = newest.filter(runs::Column::StoreId.eq(store_id));
+    }
+    let find = runs::Entity::find().filter(runs::Column::Id.in_subquery(newest.into_query()));
+    let found = find.all(db.orm()).await.map_err(StorageError::query("look for the newest runs"))?;
+    found.into_iter().map(|model| Ok((model.store_id, read(model)?))).collect()
+}
+
+/// Cancels a run that nobody works on: one that waits, or one whose worker has fallen silent for as long as its lease
+/// held. `false` when there is no such run. The epoch rises, so a worker that comes back writes nothing more.
+pub async fn cancel(db: &Database, run_id: i64, reason: &str, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    use runs::Column;
+    let waits = Column::State.eq(RunState::Queued.as_str());
+    let silent = Column::State.eq(RunState::Running.as_str()).and(Column::LeaseExpiresAt.lt(now));
+    let update = runs::Entity::update_many()
+        .filter(Column::Id.eq(run_id))
+        .filter(waits.or(silent))
+        .col_expr(Column::State, RunState::Cancelled.as_str().into())
+        .col_expr(Column::LeaseEpoch, Expr::col(Column::LeaseEpoch).add(1))
+        .col_expr(Column::LeaseOwner, None::<String>.into())
+        .col_expr(Column::LeaseExpiresAt, None::<DateTime<Utc>>.into())
+        .col_expr(Column::Error, reason.into())
+        .col_expr(Column::FinishedAt, now.into());
+    Ok(update.exec(db.orm()).await.map_err(StorageError::query("cancel a run"))?.rows_affected == 1)
 }
 
 /// An update of the run that only its holder can make.

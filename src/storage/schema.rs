@@ -45,6 +45,12 @@ pub async fn status(db: &Database) -> Result<SchemaStatus, StorageError> {
     read_status(db.orm()).await.map_err(StorageError::query("read which migrations the database has"))
 }
 
+/// The state of a database that does not exist yet.
+#[must_use]
+pub fn status_of_nothing() -> SchemaStatus {
+    SchemaStatus { pending: known(), ..SchemaStatus::default() }
+}
+
 /// Makes sure that the tables are those this program knows; migrates by itself only an empty database.
 ///
 /// # Errors
@@ -119,11 +125,16 @@ async fn begin_alone(db: &Database) -> Result<DatabaseTransaction, StorageError>
 }
 
 async fn read_status(connection: &impl ConnectionTrait) -> Result<SchemaStatus, DbErr> {
-    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let known = known();
     let in_database = applied_versions(connection).await?;
     let (applied, unknown) = in_database.into_iter().partition::<Vec<_>, _>(|version| known.contains(version));
     let pending = known.into_iter().filter(|version| !applied.contains(version)).collect();
     Ok(SchemaStatus { applied, pending, unknown })
+}
+
+/// This program's migrations, in order.
+fn known() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
 }
 
 async fn applied_versions(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {

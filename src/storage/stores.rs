@@ -220,6 +220,19 @@ async fn row_named(connection: &impl ConnectionTrait, name: &str) -> Result<stor
         .ok_or_else(|| StorageError::UnknownStore { name: name.to_owned() })
 }
 
+/// Checks that a store of that name could be added now, so that a person is told before a key is asked for.
+///
+/// # Errors
+/// [`StorageError::BadStoreName`], [`StorageError::StoreExists`] or [`StorageError::Query`].
+pub async fn check_new_name(db: &Database, name: &str) -> Result<(), StorageError> {
+    check_name(name)?;
+    match row_named(db.orm(), name).await {
+        Ok(_) => Err(StorageError::StoreExists { name: name.to_owned() }),
+        Err(StorageError::UnknownStore { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 fn check_name(name: &str) -> Result<(), StorageError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
     if (1..=64).contains(&name.len()) && name.bytes().all(plain) {

@@ -1,7 +1,7 @@
 //! Credentials, sealed on the way into the database and opened on the way out. The only user of [`super::crypter`]
 //! and [`super::credentials`] together; secrets are plain on its outer side only.
 
-use super::credentials::{self, NewCredential};
+use super::credentials::{self, NewCredential, SealedCredential};
 use super::crypter::{Crypter, CrypterError, Location};
 use super::{Database, StorageError};
 use crate::domain::secret::Secret;
@@ -64,6 +64,12 @@ impl Vault {
             expires_at: None,
         };
         Ok(credentials::put_credential(db, store_id, sealed).await?)
+    }
+
+    /// Whether a stored credential opens, for `netosync check`.
+    pub fn try_open(&self, found: &SealedCredential) -> Result<(), CrypterError> {
+        let sealed = &found.sealed;
+        self.crypter.open(&place(found.store_id), &sealed.key_id, &sealed.secret).map(drop)
     }
 
     /// Opens the credential of a store; `store` is its name, for the error.

@@ -45,7 +45,7 @@ async fn beat(syncer: Syncer, lease: Lease, lost: CancellationToken) {
             Ok(true) => expires = until,
             Ok(false) => break,
             Err(error) if syncer.clock.now() < expires => {
-                debug!("the lease could not be renewed, trying again: {error}")
+                debug!("the lease could not be renewed, trying again: {error}");
             }
             Err(error) => {
                 warn!("the lease could not be renewed in time: {error}");

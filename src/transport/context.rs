@@ -137,9 +137,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_long_silence_is_not_waited_for_and_a_short_one_is() {
         let budget = StoreBudget::new(Budget::new(300, noon()), noon());
-        budget.freeze(Duration::from_secs(60));
+        budget.freeze(Duration::from_mins(1));
         let error = budget.turn("shop").await.expect_err("silent");
-        assert_eq!((error.class, error.retry_after), (ErrorClass::RateLimited, Some(Duration::from_secs(60))));
+        assert_eq!((error.class, error.retry_after), (ErrorClass::RateLimited, Some(Duration::from_mins(1))));
         tokio::time::advance(Duration::from_secs(56)).await;
         budget.turn("shop").await.expect("a turn");
         assert_eq!(budget.state().at, noon() + TimeDelta::seconds(60));

@@ -76,12 +76,10 @@ impl Reach {
     }
 
     fn admit(self, host: &str, address: IpAddr) -> Result<(), Forbidden> {
-        match self {
-            Self::Any => Ok(()),
-            Self::Public if is_public(address) => Ok(()),
-            Self::Public => Err(Forbidden::NotPublic { host: host.to_owned(), address }),
-            Self::NotPublic if is_public(address) => Err(Forbidden::Plain { host: host.to_owned() }),
-            Self::NotPublic => Ok(()),
+        match (self, is_public(address)) {
+            (Self::Any, _) | (Self::Public, true) | (Self::NotPublic, false) => Ok(()),
+            (Self::Public, false) => Err(Forbidden::NotPublic { host: host.to_owned(), address }),
+            (Self::NotPublic, true) => Err(Forbidden::Plain { host: host.to_owned() }),
         }
     }
 }
@@ -120,26 +118,29 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {
-        [0 | 10 | 127, ..] => true,                    // this network, private, loopback
-        [100, b, ..] => b & 0xc0 == 64,                // carrier-grade NAT
-        [169, 254, ..] => true,                        // link-local, cloud metadata
-        [172, b, ..] => b & 0xf0 == 16,                // private
-        [192, 0, 0 | 2, _] | [192, 88, 99, _] => true, // protocols, documentation, old 6to4 relays
-        [192, 168, ..] | [198, 18 | 19, ..] => true,   // private, benchmarks
-        [198, 51, 100, _] | [203, 0, 113, _] => true,  // documentation
-        [a, ..] => a >= 224,                           // multicast, reserved, broadcast
+        // This network, private, loopback; link-local with the clouds' metadata; private.
+        [0 | 10 | 127, ..] | [169, 254, ..] | [192, 168, ..]
+        // Protocols, documentation, old 6to4 relays; benchmarks; documentation.
+        | [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => true,
+        // Carrier-grade NAT.
+        [100, b, ..] => b & 0xc0 == 64,
+        // Private.
+        [172, b, ..] => b & 0xf0 == 16,
+        // Multicast, reserved, broadcast.
+        [a, ..] => a >= 224,
     };
     !special
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let embedded = |high: u16, low: u16| is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
     match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low), // IPv4-mapped
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low), // NAT64, how IPv6-only networks reach IPv4
-        [0x2001, b, ..] => b >= 0x200 && b != 0xdb8,               // protocols (Teredo among them), documentation
-        [0x2002, high, low, ..] => embedded(high, low),            // 6to4
-        [0x3fff, b, ..] => b >= 0x1000,                            // documentation
+        // An IPv4 address in another coat: mapped, NAT64 (how IPv6-only networks reach IPv4), 6to4.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
+        }
+        // Protocols (Teredo among them) and documentation.
+        [0x2001, b, ..] => b >= 0x200 && b != 0xdb8,
+        [0x3fff, b, ..] => b >= 0x1000,
         // Only 2000::/3 is handed out; loopback, link-local, private and multicast are all outside it.
         [a, ..] => a & 0xe000 == 0x2000,
     }

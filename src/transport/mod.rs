@@ -233,6 +233,10 @@ fn headers(target: Target<'_>, request: &Request) -> Result<HeaderMap, RemoteErr
             HeaderText::Secret(secret) => (secret.expose(), true),
         };
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
+        // The library would let more through, which servers read in different ways.
+        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(unsendable());
+        }
         let mut value = HeaderValue::from_str(text).map_err(|_| unsendable())?;
         value.set_sensitive(sensitive);
         headers.append(header, value);

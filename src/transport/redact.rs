@@ -46,17 +46,13 @@ impl<'a> Redactor<'a> {
         let mut clean = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            match self.secret_at(rest.as_bytes()) {
-                Some(length) => {
-                    clean.push_str("[REDACTED]");
-                    // Secrets are sent in headers, so they are ASCII, and so is every part that was found.
-                    rest = &rest[length..];
-                }
-                None => {
-                    clean.push(first);
-                    rest = &rest[first.len_utf8()..];
-                }
+            // Secrets are sent in headers, so they are ASCII, and so is every part that is found.
+            let found = self.secret_at(rest.as_bytes());
+            match found {
+                Some(_) => clean.push_str("[REDACTED]"),
+                None => clean.push(first),
             }
+            rest = &rest[found.unwrap_or(first.len_utf8())..];
         }
         clean
     }

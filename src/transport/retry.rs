@@ -72,7 +72,7 @@ mod tests {
     const POLICY: RetryPolicy = RetryPolicy {
         initial: Duration::from_millis(500),
         max: Duration::from_secs(30),
-        max_elapsed: Duration::from_secs(120),
+        max_elapsed: Duration::from_mins(2),
         attempts: 4,
     };
 

@@ -23,6 +23,7 @@ pub struct Page {
 
 impl Page {
     /// The records in the order of the page. Empty means: past the end of the list.
+    #[must_use]
     pub fn records(&self) -> impl ExactSizeIterator<Item = &str> {
         self.records.iter().map(|range| &self.body[range.clone()])
     }
@@ -76,7 +77,7 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
     };
     let records = slices.into_iter().map(range).collect();
     let current_time = member(&envelope, "CurrentTime").and_then(json::text).map(std::borrow::Cow::into_owned);
-    Ok(Page { records, lossy, current_time, warnings, body })
+    Ok(Page { body, records, lossy, current_time, warnings })
 }
 
 /// `Item` is a list, one object, or any spelling of nothing.

@@ -41,7 +41,7 @@ fn collect(raw: &str, depth: usize, found: &mut Vec<String>) {
     }
     match raw.as_bytes().first() {
         Some(b'[') => {
-            json::list(raw).unwrap_or_default().into_iter().for_each(|element| collect(element, depth + 1, found))
+            json::list(raw).unwrap_or_default().into_iter().for_each(|element| collect(element, depth + 1, found));
         }
         Some(b'{') => {
             let Some(Object(members)) = json::object(raw) else { return };
@@ -53,7 +53,7 @@ fn collect(raw: &str, depth: usize, found: &mut Vec<String>) {
             }
         }
         Some(b'"') => {
-            found.extend(json::text(raw).filter(|text| !text.trim().is_empty()).map(std::borrow::Cow::into_owned))
+            found.extend(json::text(raw).filter(|text| !text.trim().is_empty()).map(std::borrow::Cow::into_owned));
         }
         _ => {}
     }

@@ -6,6 +6,7 @@ mod server;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use self::server::{Server, Step, answer, bomb, bytes, gzip};
 use super::*;
@@ -20,7 +21,7 @@ fn settings() -> Settings {
     let retry = RetryPolicy {
         initial: Duration::from_millis(1),
         max: Duration::from_millis(2),
-        max_elapsed: Duration::from_secs(60),
+        max_elapsed: Duration::from_mins(1),
         attempts: 3,
     };
     Settings {
@@ -58,8 +59,6 @@ impl Caller {
     }
 }
 
-use url::Url;
-
 #[tokio::test]
 async fn a_request_arrives_as_the_connector_built_it_and_its_answer_comes_back() {
     let server = Server::start(vec![answer("200 OK", JSON, br#"{"Ack":"Success"}"#)]);
@@ -69,7 +68,7 @@ async fn a_request_arrives_as_the_connector_built_it_and_its_answer_comes_back()
     assert_eq!(got.content_type.as_deref(), Some("application/json"));
     let heard = &server.heard()[0];
     assert!(heard.starts_with("POST /do/WS/NetoAPI HTTP/1.1\r\n") && heard.ends_with(r#"{"Filter":{}}"#), "{heard}");
-    let head = heard.to_lowercase();
+    let lines = heard.to_lowercase();
     for line in [
         "netoapi_action: getitem".to_owned(),
         format!("netoapi_key: {}", KEY.to_lowercase()),
@@ -78,7 +77,7 @@ async fn a_request_arrives_as_the_connector_built_it_and_its_answer_comes_back()
         "accept-encoding: gzip".to_owned(),
         format!("user-agent: {USER_AGENT}"),
     ] {
-        assert!(head.contains(&format!("\r\n{line}\r\n")), "{line} in {heard}");
+        assert!(lines.contains(&format!("\r\n{line}\r\n")), "{line} in {heard}");
     }
     assert_eq!(caller.ctx.calls_made(), 1);
 }
@@ -224,7 +223,7 @@ async fn a_rate_limit_the_connector_found_silences_the_store_too() {
     let request = Request::new(server.url(), "{}");
     let limited = |_| Err::<(), _>(RemoteError::new(ErrorClass::RateLimited, "too many calls"));
     let error = caller.transport.call(&caller.ctx, &request, limited).await.expect_err("limited");
-    assert!(error.retry_after >= Some(Duration::from_secs(60)) && caller.ctx.budget.state().frozen_until.is_some());
+    assert!(error.retry_after >= Some(Duration::from_mins(1)) && caller.ctx.budget.state().frozen_until.is_some());
 }
 
 #[tokio::test]
@@ -246,7 +245,7 @@ async fn a_wait_that_does_not_fit_is_left_to_the_next_run() {
     let server = Server::start(vec![answer("503 Service Unavailable", "Retry-After: 600\r\n", b"")]);
     let caller = Caller::new(settings());
     let error = caller.error(server.url()).await;
-    assert_eq!((error.retry_after, caller.ctx.calls_made()), (Some(Duration::from_secs(600)), 1));
+    assert_eq!((error.retry_after, caller.ctx.calls_made()), (Some(Duration::from_mins(10)), 1));
 }
 
 #[tokio::test]
@@ -254,9 +253,9 @@ async fn what_the_connector_calls_transient_is_tried_again() {
     let server = Server::start(vec![answer("200 OK", "", b"<html>"), answer("200 OK", JSON, b"{}")]);
     let caller = Caller::new(settings());
     let request = Request::new(server.url(), "{}");
-    let decode = |answer: Answer| match answer.looks_like_html() {
-        true => Err(RemoteError::new(ErrorClass::Transient, "a web page")),
-        false => Ok(answer.body),
+    let decode = |answer: Answer| {
+        let page = answer.looks_like_html();
+        if page { Err(RemoteError::new(ErrorClass::Transient, "a web page")) } else { Ok(answer.body) }
     };
     assert_eq!(caller.transport.call(&caller.ctx, &request, decode).await.expect("an answer"), "{}");
 }
@@ -301,6 +300,19 @@ async fn a_stop_ends_a_call_that_waits_for_the_store_or_for_its_turn() {
         cancel.cancel();
     });
     assert!(error.message.contains("being stopped"), "{error}");
-    let error = caller.error(server.url()).await;
-    assert!(error.message.contains("being stopped") && caller.ctx.calls_made() == 1, "{error}");
+    let mut caller = Caller::new(settings());
+    caller.ctx.budget = StoreBudget::new(Budget::empty(1, caller.transport.clock.now()), caller.transport.clock.now());
+    let cancel = caller.ctx.cancel.clone();
+    let (error, ()) = tokio::join!(caller.error(server.url()), async { cancel.cancel() });
+    assert!(error.message.contains("being stopped") && caller.ctx.calls_made() == 0, "{error}");
+}
+
+#[tokio::test]
+async fn a_call_can_be_made_from_any_task() {
+    fn sendable<T: Send>(future: T) -> T {
+        future
+    }
+    let server = Server::start(vec![answer("200 OK", JSON, b"{}")]);
+    let caller = Caller::new(settings());
+    assert!(sendable(caller.call(server.url())).await.is_ok());
 }

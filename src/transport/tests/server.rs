@@ -31,7 +31,8 @@ impl Server {
             let mut open = Vec::new();
             for step in steps {
                 let Ok((mut stream, _)) = listener.accept() else { return };
-                notes.lock().expect("no panic").push(request(&mut stream));
+                let heard = request(&mut stream);
+                notes.lock().expect("no panic").push(heard);
                 let (bytes, keep) = match step {
                     Step::Say(bytes) => (bytes, false),
                     Step::Stall(bytes) => (bytes, true),

@@ -1,0 +1,132 @@
+//! `netosync check`: what is wrong with this installation, and what to do about it. Reads only: it makes no file, no
+//! table and no call, so the service runs it before every start.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::app::App;
+use super::db;
+use super::exit::{CliError, Exit};
+use crate::storage::credentials::{self, SealedCredential};
+use crate::storage::master_key::{self, KeyError, Places};
+use crate::storage::vault::Vault;
+use crate::storage::{Database, schema};
+
+/// Check configuration, database, tables and master key.
+///
+/// Changes nothing. A fresh machine is fine: what `netosync run` makes by itself may be missing. Ends with 0, 3 (configuration
+/// or key) or 4 (database).
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A JSON array on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one look showed.
+struct Finding {
+    subject: &'static str,
+    result: Result<String, CliError>,
+}
+
+/// Runs the command.
+pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
+    let findings = look(app).await;
+    if args.json {
+        println!("{}", Value::from_iter(findings.iter().map(Finding::json)));
+    } else {
+        for Finding { subject, result } in &findings {
+            match result {
+                Ok(detail) => println!("ok       {subject}: {detail}"),
+                Err(problem) => println!("problem  {subject}: {}", problem.message),
+            }
+        }
+    }
+    Ok(Exit::gravest(findings.iter().filter_map(|finding| Some(finding.result.as_ref().err()?.exit))))
+}
+
+impl Finding {
+    fn json(&self) -> Value {
+        match &self.result {
+            Ok(detail) => json!({ "check": self.subject, "ok": true, "detail": detail }),
+            Err(problem) => json!({ "check": self.subject, "ok": false, "detail": problem.message }),
+        }
+    }
+}
+
+/// Looks at everything; what cannot be looked at, because what it needs has a problem, is left out.
+async fn look(app: &App) -> Vec<Finding> {
+    // Whoever is here has loaded it; a broken one has ended the command before.
+    let mut findings = vec![Finding { subject: "configuration", result: Ok("every setting is valid".to_owned()) }];
+    let mut add = |subject, result| findings.push(Finding { subject, result });
+    let db = match app.database_if_it_exists().await {
+        Ok(Some(db)) => {
+            add("database", Ok(format!("{} at {} answers", db.engine().title(), db.target())));
+            Some(db)
+        }
+        Ok(None) => {
+            add("database", Ok(format!("{} does not exist yet and will be made", app.database_file())));
+            None
+        }
+        Err(problem) => {
+            add("database", Err(problem));
+            add("master key", key(app, &[]));
+            return findings;
+        }
+    };
+    let mut sealed = Vec::new();
+    if let Some(db) = &db {
+        let (tables, usable) = tables(db).await;
+        add("tables", tables);
+        if usable {
+            match credentials::list_credentials(db).await {
+                Ok(found) => sealed = found,
+                Err(problem) => add("credentials", Err(problem.into())),
+            }
+        }
+        db.close().await;
+    }
+    add("master key", key(app, &sealed));
+    findings
+}
+
+/// What is to be said about the tables, and whether they can be read.
+async fn tables(db: &Database) -> (Result<String, CliError>, bool) {
+    let status = match schema::status(db).await {
+        Ok(status) => status,
+        Err(problem) => return (Err(problem.into()), false),
+    };
+    let usable = !status.is_empty() && status.pending.is_empty() && status.unknown.is_empty();
+    let verdict = db::verdict(&status);
+    (verdict.map(|next| format!("{} migrations applied, {next}", status.applied.len())).map_err(Into::into), usable)
+}
+
+/// Whether the master key is there, or will be made, and opens what is sealed.
+fn key(app: &App, sealed: &[SealedCredential]) -> Result<String, CliError> {
+    let places = Places::of(&app.config);
+    let in_use: BTreeSet<_> = sealed.iter().map(|credential| credential.sealed.key_id.clone()).collect();
+    let Some(found) = master_key::find_existing(&places)? else {
+        let path = places.beside_database().ok_or(KeyError::Nowhere)?;
+        if in_use.is_empty() {
+            return Ok(format!("{} does not exist yet and will be made when it is needed", path.display()));
+        }
+        return Err(KeyError::Lost { path, key_ids: in_use.into_iter().collect() }.into());
+    };
+    let vault = Vault::new(found.crypter);
+    let closed: Vec<_> = sealed.iter().filter_map(|one| Some((one.store_id, vault.try_open(one).err()?))).collect();
+    match closed.first() {
+        None if sealed.is_empty() => Ok(format!("{} is there; nothing is sealed yet", found.path.display())),
+        None => Ok(format!("{} opens all {} stored credentials", found.path.display(), sealed.len())),
+        Some((store_id, error)) => {
+            let message = format!(
+                "{} does not open {} of {} stored credentials; that of store number {store_id}: {error}",
+                found.path.display(),
+                closed.len(),
+                sealed.len()
+            );
+            Err(CliError::new(Exit::Configuration, message))
+        }
+    }
+}

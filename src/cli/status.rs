@@ -1,0 +1,199 @@
+//! `netosync status`: one line a store.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::app::App;
+use super::exit::{CliError, Exit};
+use super::text;
+use crate::domain::error::ErrorClass;
+use crate::domain::run::{Run, RunState, Verdict};
+use crate::domain::store::CredentialState;
+use crate::storage::overview::{self, Overview};
+
+/// Show how the stores are doing, a line each.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    netosync status\n  \
+    netosync status --json | jq -r '.[] | select(.state != \"ok\") | .store'")]
+pub struct StatusArgs {
+    /// This store only.
+    #[arg(value_name = "STORE")]
+    store: Option<String>,
+    /// Print a JSON array, an object a store.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a store is doing: the first of these that is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A worker is on it right now.
+    Running,
+    /// The operator has paused it.
+    Paused,
+    /// It has no credential.
+    NoCredential,
+    /// Its key was refused for good.
+    Revoked,
+    /// Its key was refused the last time.
+    Suspect,
+    /// A run waits for a worker, or for its time.
+    Queued,
+    /// The last run did not succeed.
+    Failing,
+    /// There was no run yet.
+    NeverSynced,
+    /// The last run succeeded.
+    Ok,
+}
+
+impl State {
+    /// The state of a store at `now`.
+    pub fn of(overview: &Overview, now: DateTime<Utc>) -> Self {
+        let run = overview.unfinished.as_ref();
+        match overview.credential.as_ref().map(|found| found.state) {
+            _ if run.is_some_and(|run| worked_on(run, now)) => Self::Running,
+            _ if overview.store.is_paused(now) => Self::Paused,
+            None => Self::NoCredential,
+            Some(CredentialState::Revoked) => Self::Revoked,
+            Some(CredentialState::Suspect) => Self::Suspect,
+            Some(CredentialState::Ok) if run.is_some() => Self::Queued,
+            Some(CredentialState::Ok) => match overview.last_ended.as_ref().map(|run| run.state) {
+                Some(RunState::Succeeded) => Self::Ok,
+                Some(_) => Self::Failing,
+                None => Self::NeverSynced,
+            },
+        }
+    }
+
+    /// The state in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::NoCredential => "no key",
+            Self::Revoked => "revoked",
+            Self::Suspect => "suspect",
+            Self::Queued => "queued",
+            Self::Failing => "failing",
+            Self::NeverSynced => "never synced",
+            Self::Ok => "ok",
+        }
+    }
+}
+
+/// Whether a worker holds the run's lease.
+fn worked_on(run: &Run, now: DateTime<Utc>) -> bool {
+    run.state == RunState::Running && run.lease_expires_at.is_some_and(|until| now < until)
+}
+
+/// Everything that keeps a store from being up to date, and what ends it.
+pub fn why_not(overview: &Overview, now: DateTime<Utc>) -> Vec<String> {
+    let store = &overview.store;
+    let name = &store.name;
+    let mut why = Vec::new();
+    if store.is_paused(now) {
+        let reason = store.paused_reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+        let end = store.paused_until.map_or_else(|| format!("`netosync store resume {name}`"), text::time);
+        why.push(format!("paused{reason} until {end}"));
+    }
+    let key = overview.credential.as_ref().map(|found| (found.state, found.last_error.as_deref().unwrap_or("refused")));
+    match key {
+        None => why.push(format!("it has no key; give one with `netosync store rekey {name}`")),
+        Some((CredentialState::Ok, _)) => {}
+        Some((state, said)) => {
+            why.push(format!("key {state}: {said}; test it with `netosync store check {name}`, replace it with `netosync store rekey {name}`"));
+        }
+    }
+    let refused = key.is_some_and(|(state, _)| state != CredentialState::Ok);
+    match &overview.unfinished {
+        Some(run) if run.state == RunState::Queued && now < run.scheduled_at => {
+            let said = run.error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+            why.push(format!("run {} waits until {}{said}", run.id, text::time(run.scheduled_at)));
+        }
+        Some(run) if run.state == RunState::Running && !worked_on(run, now) => {
+            why.push(format!("run {} has lost its worker; `netosync sync {name}` or any worker takes it over", run.id));
+        }
+        Some(_) => {}
+        None => why.extend(overview.last_ended.iter().filter_map(|run| ended_badly(run, refused))),
+    }
+    why
+}
+
+/// What was wrong with a run that ended; nothing, when the key's own line says it already.
+fn ended_badly(run: &Run, refused: bool) -> Option<String> {
+    if refused && run.error_class == Some(ErrorClass::Unauthorized) {
+        return None;
+    }
+    let what = match (run.state, run.verdict) {
+        (RunState::Succeeded, Some(Verdict::Partial)) => "was partial",
+        (RunState::Failed, _) => "failed",
+        (RunState::Cancelled, _) => "was cancelled",
+        _ => return None,
+    };
+    Some(format!("run {} {what}: {}", run.id, run.error.as_deref().unwrap_or("it left no reason")))
+}
+
+/// The class of the error a store has now.
+fn error_class(overview: &Overview) -> Option<ErrorClass> {
+    overview.unfinished.as_ref().or(overview.last_ended.as_ref())?.error_class
+}
+
+/// Runs the command.
+pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
+    let db = app.database().await?;
+    let all = match &args.store {
+        Some(name) => vec![overview::of_store(&db, name).await?],
+        None => overview::of_all(&db).await?,
+    };
+    let now = app.now();
+    if args.json {
+        println!("{}", all.iter().map(|overview| object(overview, now)).collect::<Value>());
+        return Ok(Exit::Done);
+    }
+    if all.is_empty() {
+        super::complain("there is no store yet; add one with `netosync store add NAME --url URL`");
+        return Ok(Exit::Done);
+    }
+    let rows = all.iter().map(|overview| row(overview, now));
+    println!("{}", text::table(["STORE", "STATE", "AS OF", "AGE", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"], rows));
+    Ok(Exit::Done)
+}
+
+fn row(overview: &Overview, now: DateTime<Utc>) -> [String; 8] {
+    let as_of = overview.store.as_of;
+    [
+        overview.store.name.clone(),
+        State::of(overview, now).words().to_owned(),
+        as_of.map_or("never".to_owned(), text::time),
+        as_of.map_or(String::new(), |at| text::age(at, now)),
+        overview.products.to_string(),
+        verdict(overview).map_or(String::new(), |verdict| verdict.to_string()),
+        error_class(overview).map_or(String::new(), |class| class.to_string()),
+        why_not(overview, now).join("; "),
+    ]
+}
+
+fn verdict(overview: &Overview) -> Option<Verdict> {
+    overview.last_succeeded.as_ref()?.verdict
+}
+
+fn object(overview: &Overview, now: DateTime<Utc>) -> Value {
+    let store = &overview.store;
+    json!({
+        "store": store.name,
+        "state": State::of(overview, now),
+        "as_of": store.as_of,
+        "age_secs": store.as_of.map(|at| (now - at).num_seconds()),
+        "products": overview.products,
+        "quarantined": overview.quarantined,
+        "verdict": verdict(overview),
+        "error_class": error_class(overview),
+        "why_not": why_not(overview, now),
+        "run_id": overview.unfinished.as_ref().or(overview.last_ended.as_ref()).map(|run| run.id),
+    })
+}

@@ -1,0 +1,205 @@
+//! `netosync store check`: one call, and what it says about the key.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::app::App;
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::signals::stop_on_signal;
+use crate::connector::neto::{self, Page};
+use crate::domain::budget::Budget;
+use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::run::RunState;
+use crate::domain::store::{Credential, CredentialState, Scheme, Store};
+use crate::storage::{Database, credentials, runs, stores};
+use crate::transport::{CallContext, Settings, StoreBudget, Transport};
+
+/// Test a store's key with one call.
+///
+/// Ends with 0 when the key works, 5 when the store refuses it, 7 when the store cannot be reached. A key that works loses
+/// its flag; one that is refused is flagged `suspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  netosync store check main\n  netosync store check main --json | jq .ok")]
+pub struct CheckArgs {
+    /// Name of the store.
+    name: String,
+    /// Print a JSON object with ok, state and evidence.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
+    let db = app.database().await?;
+    let store = stores::find_store(&db, &args.name).await?;
+    let credential = app.vault(&db).await?.open(&db, store.id, &store.name).await?;
+    let finding = Finding::of(app, &db, &store, &credential).await?;
+    if args.json {
+        println!("{}", finding.object(&store, &credential));
+    }
+    match finding.answer {
+        Ok(_) => {
+            if !args.json {
+                println!("{}", finding.good_news(&store, &credential));
+            }
+            Ok(Exit::Done)
+        }
+        Err(error) => Err(CliError::new(Exit::of_class(error.class), bad_news(&store, &credential, &error))),
+    }
+}
+
+/// What the call showed.
+struct Finding {
+    answer: Result<Page, RemoteError>,
+    /// When the answer came.
+    at: DateTime<Utc>,
+    took: TimeDelta,
+    calls: u64,
+    /// State of the credential now.
+    state: CredentialState,
+    /// Whether a flag was taken away.
+    restored: bool,
+}
+
+impl Finding {
+    /// Makes the call and records what it says about the key.
+    async fn of(app: &App, db: &Database, store: &Store, credential: &Credential) -> Result<Self, CliError> {
+        let mut settings = Settings::from(&*app.config);
+        settings.retry.attempts = 1; // one call means one call
+        let transport = Transport::new(settings, app.clock.clone())
+            .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+        let stop = CancellationToken::new();
+        let _signals = stop_on_signal(stop.clone());
+        let context = CallContext::new(&store.name, budget(app, db, store).await?, stop.clone());
+        let begun = app.now();
+        let request = neto::canary(&store.url, credential);
+        let answer = transport
+            .call(&context, &request, |answer| {
+                let status = answer.status;
+                neto::decode(answer.body, answer.lossy).map_err(|error| error.status(status))
+            })
+            .await;
+        if stop.is_cancelled() {
+            return Err(CliError::new(Exit::Interrupted, "interrupted; nothing was recorded"));
+        }
+        let at = app.now();
+        let restored = match &answer {
+            Ok(_) => credentials::credential_worked(db, store.id, &credential.fingerprint, at).await?,
+            Err(error) if error.class == ErrorClass::Unauthorized => {
+                // The canary of a run decides whether a suspect is revoked; this one call does not.
+                let state = match credential.state {
+                    CredentialState::Revoked => CredentialState::Revoked,
+                    CredentialState::Ok | CredentialState::Suspect => CredentialState::Suspect,
+                };
+                let said = &error.message;
+                credentials::flag_credential(db, store.id, &credential.fingerprint, state, said, at).await?;
+                false
+            }
+            Err(_) => false,
+        };
+        let state = credentials::load_credential(db, store.id).await?.map_or(credential.state, |found| found.state);
+        Ok(Self { answer, at, took: at - begun, calls: context.calls_made(), state, restored })
+    }
+
+    /// The result for scripts.
+    fn object(&self, store: &Store, credential: &Credential) -> serde_json::Value {
+        let error = self.answer.as_ref().err();
+        let page = self.answer.as_ref().ok();
+        json!({
+            "ok": self.answer.is_ok(),
+            "store": store.name,
+            "state": self.state,
+            "evidence": {
+                "at": self.at,
+                "status": error.map_or(Some(200), |error| error.status),
+                "message": error.map_or("the store answered", |error| error.message.as_str()),
+                "fingerprint": credential.fingerprint,
+            },
+            "error_class": error.map(|error| error.class),
+            "hint": error.map(|error| fix(store, credential, error)),
+            "restored": self.restored,
+            "products_seen": page.map(|page| page.records().len()),
+            "server_time": page.and_then(|page| page.current_time.as_deref()),
+            "calls": self.calls,
+            "duration_ms": self.took.num_milliseconds(),
+        })
+    }
+
+    fn good_news(&self, store: &Store, credential: &Credential) -> String {
+        let mut news = format!(
+            "{}: ok · the key {} works · answered in {} ms",
+            store.name,
+            short(&credential.fingerprint),
+            self.took.num_milliseconds()
+        );
+        if self.restored {
+            let was = credential.state;
+            news.push_str(&format!("\nit was {was} and counts as ok again: the store is synced as before"));
+        }
+        if self.answer.as_ref().is_ok_and(|page| page.records().len() == 0) {
+            news.push_str("\nthe store shows no product: it has none, or the staff group of this key may not see them");
+        }
+        if credential.last_ok_at.is_none() {
+            news.push_str(&format!("\nnext: `netosync sync {}` fetches the catalogue", store.name));
+        }
+        news
+    }
+}
+
+/// The store's budget: what its last run left of it, and the silence the store has asked for.
+async fn budget(app: &App, db: &Database, store: &Store) -> Result<std::sync::Arc<StoreBudget>, CliError> {
+    let now = app.now();
+    let calls_per_minute = store.calls_per_minute.unwrap_or(app.config.budget.calls_per_minute);
+    let last = runs::newest(db, Some(store.id), 1).await?.pop();
+    let state = last.as_ref().and_then(|run| run.checkpoint.as_ref()?.budget);
+    let budget = match state {
+        Some(state) => Budget::restore(state, calls_per_minute, now),
+        // Nobody knows what was called within the last minute.
+        None => Budget::empty(calls_per_minute, now),
+    };
+    let budget = StoreBudget::new(budget, now);
+    if let Some(run) = last
+        && run.state == RunState::Queued
+        && run.error_class == Some(ErrorClass::RateLimited)
+        && let Ok(silence) = (run.scheduled_at - now).to_std()
+    {
+        budget.freeze(silence);
+    }
+    Ok(budget)
+}
+
+/// What failed, why, and what to do next.
+fn bad_news(store: &Store, credential: &Credential, error: &RemoteError) -> String {
+    let known = match error.class {
+        ErrorClass::Unauthorized => "",
+        _ => "; this says nothing about the key",
+    };
+    let fix = fix(store, credential, error);
+    let fix = if fix.is_empty() { fix } else { format!("; {fix}") };
+    format!("{}: {}{known}{fix}", store.name, error.message)
+}
+
+/// What to do about it.
+fn fix(store: &Store, credential: &Credential, error: &RemoteError) -> String {
+    let name = &store.name;
+    if error.class != ErrorClass::Unauthorized {
+        return error.hint.clone().unwrap_or_default();
+    }
+    let replace = format!("give a working one with `netosync store rekey {name}`");
+    match (credential.scheme, &credential.username) {
+        (Scheme::ApiKey, Some(username)) => format!(
+            "{replace}; the key was sent with the user name {username}: it works for a key of that user only, and a store-wide key goes without (`netosync store rekey {name} --no-username`)"
+        ),
+        (Scheme::ApiKey, None) => format!(
+            "{replace}; the key was sent without a user name: one made on a staff user needs it (`netosync store rekey {name} --username USER`)"
+        ),
+        (Scheme::Oauth | Scheme::Bearer, _) => format!("{replace}; access tokens expire, so it may need a new one"),
+    }
+}
+
+/// The start of a fingerprint, enough for a person.
+fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..8).unwrap_or(fingerprint)
+}

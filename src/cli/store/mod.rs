@@ -1,0 +1,79 @@
+//! `netosync store`: the stores that are mirrored, one file a subcommand.
+
+mod add;
+mod address;
+mod check;
+mod identity;
+mod list;
+mod pause;
+mod rekey;
+mod remove;
+mod secret;
+mod set;
+pub mod view;
+
+use clap::{Args, Subcommand};
+
+use super::app::App;
+use super::exit::{CliError, Exit};
+use crate::storage::{Database, overview};
+
+/// Add, test and change the stores that are mirrored.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    netosync store add main --url https://www.shop.example --key-file key.txt\n  \
+    netosync store check main\n  \
+    netosync sync main")]
+pub struct StoreArgs {
+    #[command(subcommand)]
+    command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    Add(add::AddArgs),
+    List(list::ListArgs),
+    Show(list::ShowArgs),
+    Check(check::CheckArgs),
+    Rekey(rekey::RekeyArgs),
+    Set(set::SetArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Remove(remove::RemoveArgs),
+}
+
+/// Runs the command.
+pub async fn run(app: &App, args: &StoreArgs) -> Result<Exit, CliError> {
+    match &args.command {
+        StoreCommand::Add(args) => add::run(app, args).await,
+        StoreCommand::List(args) => list::list(app, args).await,
+        StoreCommand::Show(args) => list::show(app, args).await,
+        StoreCommand::Check(args) => check::run(app, args).await,
+        StoreCommand::Rekey(args) => rekey::run(app, args).await,
+        StoreCommand::Set(args) => set::run(app, args).await,
+        StoreCommand::Pause(args) => pause::pause(app, args).await,
+        StoreCommand::Resume(args) => pause::resume(app, args).await,
+        StoreCommand::Remove(args) => remove::run(app, args).await,
+    }
+}
+
+/// Tells what became of a store: its object for scripts, a sentence for people.
+async fn tell(app: &App, db: &Database, name: &str, json: bool, sentence: &str) -> Result<Exit, CliError> {
+    if json {
+        println!("{}", view::object(app, &overview::of_store(db, name).await?));
+    } else {
+        println!("{sentence}");
+    }
+    Ok(Exit::Done)
+}
+
+/// An IANA time zone.
+fn timezone(text: &str) -> Result<String, String> {
+    match text.parse::<chrono_tz::Tz>() {
+        Ok(timezone) => Ok(timezone.name().to_owned()),
+        Err(_) => Err("it is not an IANA time zone such as Australia/Brisbane".to_owned()),
+    }
+}
+
+/// The range of a budget, as in the configuration.
+const CALLS_PER_MINUTE: std::ops::RangeInclusive<i64> = 1..=1_000_000;

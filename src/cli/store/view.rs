@@ -1,0 +1,136 @@
+//! A store as the commands show it: the object for scripts and the facts for people. Never the secret.
+
+use serde_json::{Value, json};
+
+use crate::cli::app::App;
+use crate::cli::status::{State, why_not};
+use crate::cli::sync::run_json;
+use crate::cli::{runs, text};
+use crate::storage::credentials::SealedCredential;
+use crate::storage::overview::Overview;
+
+/// The store for scripts, keyed like the columns of `stores`; what the configuration adds is in `effective`.
+pub fn object(app: &App, overview: &Overview) -> Value {
+    let store = &overview.store;
+    let effective = Effective::of(app, overview);
+    let last_run = overview.unfinished.as_ref().or(overview.last_ended.as_ref());
+    json!({
+        "id": store.id,
+        "name": store.name,
+        "connector": store.connector,
+        "url": store.url.as_str(),
+        "state": State::of(overview, app.now()),
+        "timezone": store.timezone,
+        "paused": store.is_paused(app.now()),
+        "paused_at": store.paused_at,
+        "paused_reason": store.paused_reason,
+        "paused_until": store.paused_until,
+        "schedule_full": store.schedule_full,
+        "schedule_incremental": store.schedule_incremental,
+        "schedule_sweep": store.schedule_sweep,
+        "calls_per_minute": store.calls_per_minute,
+        "effective": {
+            "timezone": effective.timezone,
+            "schedule_full": effective.full,
+            "schedule_incremental": effective.incremental,
+            "schedule_sweep": effective.sweep,
+            "calls_per_minute": effective.calls_per_minute,
+        },
+        "credential": overview.credential.as_ref().map(credential),
+        "as_of": store.as_of,
+        "products": overview.products,
+        "quarantined": overview.quarantined,
+        "last_run": last_run.map(|run| run_json(&store.name, run)),
+        "created_at": store.created_at,
+    })
+}
+
+/// A credential for scripts.
+fn credential(found: &SealedCredential) -> Value {
+    let sealed = &found.sealed;
+    json!({
+        "scheme": sealed.scheme,
+        "username": sealed.username,
+        "client_id": sealed.client_id,
+        "fingerprint": sealed.fingerprint,
+        "key_id": sealed.key_id,
+        "expires_at": sealed.expires_at,
+        "state": found.state,
+        "state_since": found.state_since,
+        "last_checked_at": found.last_checked_at,
+        "last_ok_at": found.last_ok_at,
+        "last_error": found.last_error,
+    })
+}
+
+/// The store for people.
+pub fn facts(app: &App, overview: &Overview) -> String {
+    let store = &overview.store;
+    let now = app.now();
+    let effective = Effective::of(app, overview);
+    let own = |own: bool| if own { "own" } else { "default" };
+    let schedule =
+        |cron: Option<&str>, is_own: bool| format!("{} ({})", cron.unwrap_or("never by itself"), own(is_own));
+    let state = State::of(overview, now);
+    let mut facts = vec![
+        ("name", store.name.clone()),
+        ("url", store.url.to_string()),
+        ("state", state.words().to_owned()),
+        ("why", why_not(overview, now).join("; ")),
+        ("products", overview.products.to_string()),
+        ("quarantine", if overview.quarantined > 0 { overview.quarantined.to_string() } else { String::new() }),
+        (
+            "as of",
+            store
+                .as_of
+                .map_or("never synced".to_owned(), |at| format!("{} ({} ago)", text::time(at), text::age(at, now))),
+        ),
+    ];
+    match &overview.credential {
+        None => facts.push(("key", "none".to_owned())),
+        Some(found) => facts.extend([
+            ("key", format!("{}, fingerprint {}", found.sealed.scheme, found.sealed.fingerprint)),
+            ("username", found.sealed.username.clone().unwrap_or_default()),
+            ("client id", found.sealed.client_id.clone().unwrap_or_default()),
+            ("key state", format!("{} since {}", found.state, text::time(found.state_since))),
+            ("key last worked", found.last_ok_at.map_or("never yet".to_owned(), text::time)),
+            ("key last checked", text::time_if(found.last_checked_at)),
+            ("key refused", found.last_error.clone().unwrap_or_default()),
+        ]),
+    }
+    facts.extend([
+        ("schedule full", schedule(effective.full, store.schedule_full.is_some())),
+        ("schedule incremental", schedule(effective.incremental, store.schedule_incremental.is_some())),
+        ("schedule sweep", schedule(effective.sweep, store.schedule_sweep.is_some())),
+        ("timezone", format!("{} ({})", effective.timezone, own(store.timezone.is_some()))),
+        ("calls per minute", format!("{} ({})", effective.calls_per_minute, own(store.calls_per_minute.is_some()))),
+        ("added", text::time(store.created_at)),
+    ]);
+    if let Some(run) = overview.unfinished.as_ref().or(overview.last_ended.as_ref()) {
+        facts.push(("last run", runs::sentence(run)));
+    }
+    text::facts(&facts)
+}
+
+/// What holds for a store: its own settings, or else the configured ones.
+struct Effective<'a> {
+    timezone: &'a str,
+    full: Option<&'a str>,
+    incremental: Option<&'a str>,
+    sweep: Option<&'a str>,
+    calls_per_minute: u32,
+}
+
+impl<'a> Effective<'a> {
+    fn of(app: &'a App, overview: &'a Overview) -> Self {
+        let store = &overview.store;
+        let schedule = &app.config.schedule;
+        Self {
+            timezone: store.timezone.as_deref().unwrap_or(schedule.timezone.name()),
+            full: store.schedule_full.as_deref().or(schedule.full.as_deref()),
+            incremental: store.schedule_incremental.as_deref().or(schedule.incremental.as_deref()),
+            sweep: store.schedule_sweep.as_deref().or(schedule.sweep.as_deref()),
+            calls_per_minute: store.calls_per_minute.unwrap_or(app.config.budget.calls_per_minute),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Records that could not be normalised, for the operator to look at. They are written with their page
+//! ([`super::products::commit_page`]).
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+
+use super::overview::counted;
+use super::{Database, StorageError};
+use crate::entity::quarantine::{Column, Entity};
+
+/// A record in quarantine, without the record itself, which may be large.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Entry {
+    /// Key of the entry.
+    pub id: i64,
+    /// The store.
+    pub store_id: i64,
+    /// The run that met it, while its history is kept.
+    pub run_id: Option<i64>,
+    /// Key of the product, if it could be read.
+    pub inventory_id: Option<i64>,
+    /// Which field, which value, what was expected.
+    pub reason: String,
+    /// When it was met.
+    pub at: DateTime<Utc>,
+    /// When it was replayed with success.
+    pub replayed_at: Option<DateTime<Utc>>,
+}
+
+/// The newest entries, newest first; of one store or of all.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn newest(db: &Database, store_id: Option<i64>, limit: u64) -> Result<Vec<Entry>, StorageError> {
+    let columns = [
+        Column::Id,
+        Column::StoreId,
+        Column::RunId,
+        Column::InventoryId,
+        Column::Reason,
+        Column::At,
+        Column::ReplayedAt,
+    ];
+    let mut find = Entity::find().select_only().columns(columns).order_by_desc(Column::Id).limit(limit);
+    if let Some(store_id) = store_id {
+        find = find.filter(Column::StoreId.eq(store_id));
+    }
+    find.into_model::<Entry>().all(db.orm()).await.map_err(StorageError::query("list the quarantine"))
+}
+
+/// One entry, and the record as the store sent it.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn get(db: &Database, id: i64) -> Result<Option<(Entry, String)>, StorageError> {
+    let found = Entity::find_by_id(id).one(db.orm()).await.map_err(StorageError::query("read the quarantine"))?;
+    Ok(found.map(|row| {
+        let entry = Entry {
+            id: row.id,
+            store_id: row.store_id,
+            run_id: row.run_id,
+            inventory_id: row.inventory_id,
+            reason: row.reason,
+            at: row.at,
+            replayed_at: row.replayed_at,
+        };
+        (entry, row.raw)
+    }))
+}
+
+/// How many entries wait to be replayed, by store.
+pub(super) async fn count_each(db: &Database, only: Option<i64>) -> Result<HashMap<i64, u64>, StorageError> {
+    let mut find = Entity::find()
+        .select_only()
+        .column(Column::StoreId)
+        .column_as(Column::Id.count(), "rows")
+        .filter(Column::ReplayedAt.is_null())
+        .group_by(Column::StoreId);
+    if let Some(store_id) = only {
+        find = find.filter(Column::StoreId.eq(store_id));
+    }
+    counted(db, find, "count the quarantine").await
+}
