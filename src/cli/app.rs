@@ -29,16 +29,13 @@ pub struct App {
 impl App {
     /// Loads the configuration and sets up the log.
     pub fn load(config: Option<&Path>) -> Result<Self, CliError> {
-        let app = Self::with(Config::load(config)?);
-        crate::telemetry::init(&app.config.log)
-            .map_err(|error| CliError::new(Exit::Configuration, error.to_string()))?;
-        Ok(app)
+        Self::set_up(Config::load(config)?)
     }
 
-    /// An app with a configuration of its own, for `demo`.
-    #[must_use]
-    pub fn with(config: Config) -> Self {
-        Self { config: Arc::new(config), clock: Arc::new(SystemClock) }
+    /// An app with a configuration of its own, for `demo`. Sets up the log.
+    pub fn set_up(config: Config) -> Result<Self, CliError> {
+        crate::telemetry::init(&config.log).map_err(|error| CliError::new(Exit::Configuration, error.to_string()))?;
+        Ok(Self { config: Arc::new(config), clock: Arc::new(SystemClock) })
     }
 
     /// The time now.
@@ -107,7 +104,11 @@ impl App {
 
     /// Everything a run needs.
     pub async fn syncer(&self, db: &Database, patience: Patience) -> Result<Syncer, CliError> {
-        let vault = self.vault(db).await?;
+        self.syncer_with(db, self.vault(db).await?, patience)
+    }
+
+    /// [`App::syncer`] with keys of its own.
+    pub fn syncer_with(&self, db: &Database, vault: Vault, patience: Patience) -> Result<Syncer, CliError> {
         let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())
             .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
         let host = hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned());

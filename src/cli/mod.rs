@@ -3,6 +3,7 @@
 mod app;
 mod check;
 mod db;
+mod demo;
 mod exit;
 mod keys;
 mod progress;
@@ -10,6 +11,7 @@ mod quarantine;
 mod run;
 mod runs;
 mod signals;
+mod simulate;
 mod status;
 mod store;
 mod sync;
@@ -36,6 +38,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Store(store::StoreArgs),
     Check(check::CheckArgs),
     Db(db::DbArgs),
@@ -45,6 +48,7 @@ enum Command {
     Status(status::StatusArgs),
     Runs(runs::RunsArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Simulate(simulate::SimulateArgs),
 }
 
 /// Runs the command line of this process and gives its exit code.
@@ -57,17 +61,19 @@ pub async fn main() -> Exit {
 }
 
 async fn run(cli: Cli) -> Result<Exit, CliError> {
-    let app = App::load(cli.config.as_deref())?;
+    let load = || App::load(cli.config.as_deref());
     match cli.command {
-        Command::Store(args) => store::run(&app, &args).await,
-        Command::Check(args) => check::run(&app, &args).await,
-        Command::Db(args) => db::run(&app, &args).await,
-        Command::Keys(args) => keys::run(&app, &args),
-        Command::Run(args) => run::run(&app, &args).await,
-        Command::Sync(args) => sync::run(&app, &args).await,
-        Command::Status(args) => status::run(&app, &args).await,
-        Command::Runs(args) => runs::run(&app, &args).await,
-        Command::Quarantine(args) => quarantine::run(&app, &args).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Store(args) => store::run(&load()?, &args).await,
+        Command::Check(args) => check::run(&load()?, &args).await,
+        Command::Db(args) => db::run(&load()?, &args).await,
+        Command::Keys(args) => keys::run(&load()?, &args),
+        Command::Run(args) => run::run(&load()?, &args).await,
+        Command::Sync(args) => sync::run(&load()?, &args).await,
+        Command::Status(args) => status::run(&load()?, &args).await,
+        Command::Runs(args) => runs::run(&load()?, &args).await,
+        Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
+        Command::Simulate(args) => simulate::run(&args).await,
     }
 }
 

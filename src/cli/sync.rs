@@ -113,16 +113,17 @@ async fn choose(db: &crate::storage::Database, args: &SyncArgs, now: DateTime<Ut
 }
 
 /// One store's run from the trigger to the end.
-struct Following<'a> {
-    syncer: &'a Syncer,
-    store: &'a Store,
-    kind: RunKind,
-    stop: &'a CancellationToken,
-    progress: &'a Arc<Progress>,
+pub(super) struct Following<'a> {
+    pub syncer: &'a Syncer,
+    pub store: &'a Store,
+    pub kind: RunKind,
+    pub stop: &'a CancellationToken,
+    pub progress: &'a Arc<Progress>,
 }
 
 impl Following<'_> {
-    async fn follow(self) -> Result<Run, CliError> {
+    /// Triggers or attaches, works or watches, until the run has ended.
+    pub async fn follow(self) -> Result<Run, CliError> {
         let Self { syncer, store, .. } = self;
         let db = &syncer.db;
         let (run, inserted) = runs::enqueue(db, store.id, self.kind, Trigger::Manual, syncer.clock.now()).await?;
@@ -203,7 +204,7 @@ fn tell(store: &Store, run: &Run, told: &mut Option<(RunState, DateTime<Utc>)>) 
 }
 
 /// Prints the outcome of a run.
-fn report(store: &Store, run: &Run, as_json: bool) {
+pub(super) fn report(store: &Store, run: &Run, as_json: bool) {
     if as_json {
         println!("{}", run_json(&store.name, run));
         return;

@@ -61,7 +61,8 @@ fn to_json(value: &Value<'_>) -> Json {
         Value::Null => Json::Null,
         Value::Text(text) => Json::String(Cow::as_ref(text).to_owned()),
         Value::Int(number) => json!(number),
-        Value::Decimal(number) => Json::String(number.to_string()),
+        // SQLite does not keep trailing zeros, so nobody is shown them.
+        Value::Decimal(number) => Json::String(number.normalize().to_string()),
         Value::Bool(truth) => json!(truth),
         Value::Time(time) => Json::String(time.to_rfc3339()),
         Value::LocalTime(time) => Json::String(time.format("%Y-%m-%dT%H:%M:%S%.f").to_string()),
@@ -90,7 +91,7 @@ mod tests {
         assert!(!change.texts && change.children[Child::Stock as usize]);
         assert_eq!(
             Json::from(change.fields),
-            json!({"sku": ["A", "B"], "product_stock": [[], [{"warehouse_id": 2, "quantity": "5.0"}]]})
+            json!({"sku": ["A", "B"], "product_stock": [[], [{"warehouse_id": 2, "quantity": "5"}]]})
         );
     }
 }

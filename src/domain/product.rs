@@ -16,7 +16,7 @@ pub const MAPPING_VERSION: u8 = 1;
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// Nothing: absent, `null`, or an empty string where something other than text is expected.
+    /// Nothing: absent, `null`, or an empty string.
     Null,
     /// Text; also JSON in canonical form for columns of that kind.
     Text(Cow<'a, str>),

@@ -13,6 +13,7 @@ use sqlx::{PgPool, SqlitePool};
 
 use crate::clock::SharedClock;
 
+pub mod changes;
 mod connect;
 pub mod credentials;
 pub mod crypter;

@@ -39,7 +39,8 @@ pub fn read(kind: Kind, raw: &str) -> Read<'_> {
         Some(_) => Cow::Borrowed(raw),
     };
     if kind == Kind::Text {
-        return Read::Value(Value::Text(text));
+        // `""`, `null` and no field at all say the same, and a store may say it differently each time.
+        return Read::Value(if text.is_empty() { Value::Null } else { Value::Text(text) });
     }
     let text = text.trim();
     if text.is_empty() {
@@ -310,9 +311,16 @@ mod tests {
         assert_eq!(value(Kind::Text, r#""  00060004 ""#), "  00060004 ");
         assert_eq!(value(Kind::Text, r#""&amp; &#39;""#), "&amp; &#39;");
         assert_eq!(value(Kind::Text, "42"), "42");
-        assert_eq!(value(Kind::Text, r#""""#), "");
-        assert_eq!(value(Kind::Text, "{}"), "null");
+        assert_eq!(value(Kind::Text, r#"" ""#), " ");
+        assert_eq!(read(Kind::Text, r#""null""#), Read::Value(Value::Text("null".into())));
         assert_eq!(read(Kind::Text, r#"{"a":1}"#), Read::Keep);
+    }
+
+    #[test]
+    fn every_spelling_of_no_text_is_the_same() {
+        for raw in [r#""""#, "null", "[]", "{}", "[\"\"]"] {
+            assert_eq!(read(Kind::Text, raw), Read::Value(Value::Null), "{raw}");
+        }
     }
 
     proptest::proptest! {

@@ -1,0 +1,150 @@
+//! `netosync simulate`: the simulated store by itself, to rehearse what a real one does to its clients.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::exit::{CliError, Exit};
+use crate::clock::{Clock, SystemClock};
+use crate::domain::secret::Secret;
+use crate::simulator::{DEFAULT_KEY, Fault, SimulatedStore, SimulatorConfig, fault};
+
+/// How many products an edit touches.
+const EDITS: usize = 3;
+
+/// Run a simulated webstore, to rehearse outages, revoked keys and busy stores.
+///
+/// It answers `GetItem` like a real store, out of products made from a seed, until Ctrl-C. It is a toy: let it listen
+/// where only you can reach it.
+#[derive(Debug, Args)]
+#[command(after_help = help())]
+pub struct SimulateArgs {
+    /// Address to listen on; port 0 takes any free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// How many products it starts with.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    products: usize,
+    /// The same seed makes the same products.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Answer in the hostile spellings of real stores instead of the documented ones.
+    #[arg(long)]
+    quirks: bool,
+    /// File with the key it accepts (- for stdin); without it the key is `simulated-key`.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Staff user it asks for beside the key.
+    #[arg(long, value_name = "USER")]
+    username: Option<String>,
+    /// The most products on a page, whatever is asked for.
+    #[arg(long, value_name = "N")]
+    page_cap: Option<usize>,
+    /// Answer a wrong key with HTTP 401 instead of `Ack: Error` over HTTP 200.
+    #[arg(long)]
+    wrong_key_as_401: bool,
+    /// Answer calls beyond this many in a minute with HTTP 429.
+    #[arg(long, value_name = "N")]
+    calls_per_minute: Option<u32>,
+    /// What goes wrong and when, see below; may be given several times.
+    #[arg(long = "fault", value_name = "SPEC")]
+    faults: Vec<Fault>,
+    /// Edit a few products this often.
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    edit_every: Option<u64>,
+}
+
+fn help() -> String {
+    format!(
+        "Faults: {}\n\nExamples:\n  \
+         netosync simulate --products 500 --fault revoke@10\n  \
+         netosync simulate --fault 429:retry-after=90@3x2 --fault latency:ms=200\n  \
+         netosync simulate --quirks --edit-every 10",
+        fault::GRAMMAR
+    )
+}
+
+/// Runs the command.
+pub async fn run(args: &SimulateArgs) -> Result<Exit, CliError> {
+    let key = args.key_file.as_deref().map(read_key).transpose()?;
+    let config = SimulatorConfig {
+        products: args.products,
+        seed: args.seed,
+        quirks: args.quirks,
+        key: key.as_ref().map_or(DEFAULT_KEY, Secret::expose).to_owned(),
+        username: args.username.clone(),
+        page_cap: args.page_cap,
+        wrong_key_as_401: args.wrong_key_as_401,
+        faults: args.faults.clone(),
+        calls_per_minute: args.calls_per_minute,
+        ..SimulatorConfig::default()
+    };
+    let shop = SimulatedStore::start(args.listen, config).await.map_err(|error| {
+        let message = format!("cannot listen on {}: {error}; choose another address with --listen", args.listen);
+        CliError::new(Exit::Failed, message)
+    })?;
+    print!("{}", introduction(args, &shop.url()));
+    let stop = CancellationToken::new();
+    let _signals = super::signals::stop_on_signal(stop.clone());
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = edit(&shop, args.edit_every) => {}
+    }
+    let calls = shop.calls_made();
+    shop.stop().await;
+    println!("stopped after {calls} calls");
+    Ok(Exit::Done)
+}
+
+/// What a person needs to use the store: its address, its key, the lines to type.
+fn introduction(args: &SimulateArgs, url: &str) -> String {
+    let (key, pipe, file) = match &args.key_file {
+        None => (format!("is {DEFAULT_KEY}"), format!("printf {DEFAULT_KEY} | "), "-".to_owned()),
+        Some(path) if path == Path::new("-") => ("came from stdin".to_owned(), String::new(), "KEYFILE".to_owned()),
+        Some(path) => (format!("is in {}", path.display()), String::new(), path.display().to_string()),
+    };
+    let username = args.username.as_ref().map_or(String::new(), |username| format!(" --username {username}"));
+    format!(
+        "A simulated store with {} products listens on {url}, its key {key}. Ctrl-C ends it.\n\n\
+         To sync it, in another terminal:\n\n  \
+         export NETOSYNC__TRANSPORT__ALLOW_LOOPBACK=true\n  \
+         {pipe}netosync store add rehearsal --url {url} --auth api-key{username} --key-file {file}\n  \
+         netosync sync rehearsal\n",
+        args.products
+    )
+}
+
+fn read_key(path: &Path) -> Result<Secret, CliError> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|error| {
+        CliError::new(Exit::Failed, format!("the key file {} cannot be read: {error}", path.display()))
+    })?;
+    let key = Secret::new(&text);
+    if key.is_empty() {
+        return Err(CliError::new(Exit::Failed, format!("the key file {} holds no key", path.display())));
+    }
+    Ok(key)
+}
+
+/// Edits products for ever, if asked to.
+async fn edit(shop: &SimulatedStore, every: Option<u64>) {
+    let Some(every) = every else { return std::future::pending().await };
+    let mut ticks = interval(Duration::from_secs(every));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await; // the first comes at once
+    loop {
+        ticks.tick().await;
+        let edited = shop.with_catalogue(|catalogue| catalogue.edit_random(EDITS, SystemClock.now()));
+        println!("edited the products {edited:?}");
+    }
+}
