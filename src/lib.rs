@@ -3,7 +3,8 @@
 //! The stages, in the order in which data passes through them; a file knows the stage after it, never the one before:
 //!
 //! ```text
-//! cli ─► storage::runs ─► sync (claim, lease) ─► transport ─► connector (decode, normalise) ─► storage::products ─► outcome
+//! scheduler ─┐
+//! cli ───────┴─► storage::runs ─► worker ─► sync (claim, lease) ─► transport ─► connector (decode, normalise) ─► storage::products ─► outcome
 //! ```
 
 pub mod cli;
@@ -13,8 +14,10 @@ pub mod connector;
 pub mod domain;
 #[allow(dead_code, reason = "the set-based write path goes around most models; a test holds them to the tables")]
 mod entity;
+pub mod scheduler;
 pub mod simulator;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
 pub mod transport;
+pub mod worker;

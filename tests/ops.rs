@@ -1,13 +1,24 @@
 //! The commands an operator runs, through the real program: `db`, `keys`, `check`, `run`, and the files of the service.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::Output;
-use std::sync::Arc;
+use std::process::{Child, Output, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use netosync::clock::SystemClock;
+use netosync::clock::{Clock, SystemClock};
+use netosync::config::Config;
+use netosync::domain::run::{Run, RunKind, RunState, Trigger, Verdict};
 use netosync::domain::secret::Secret;
-use netosync::storage::Database;
+use netosync::domain::store::Scheme;
+use netosync::simulator::{SimulatedStore, SimulatorConfig};
+use netosync::storage::master_key::{self, Places};
+use netosync::storage::stores::{self, NewStore};
+use netosync::storage::vault::{PlainCredential, Vault};
+use netosync::storage::{Database, runs, schema};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -40,7 +51,9 @@ impl Machine {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.std_command();
         command.args(arguments);
-        Command::from_std(command)
+        let mut command = Command::from_std(command);
+        command.timeout(PATIENCE);
+        command
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {
@@ -193,7 +206,8 @@ fn a_fresh_machine_passes_the_check_which_makes_nothing() {
     assert_eq!(machine.path().join("netosync.db").metadata().expect("the file").len(), 0);
     machine.command(&["db", "migrate"]).assert().success();
     let json = machine.run(&["check", "--json"]).json();
-    let subjects: Vec<_> = json.as_array().expect("an array").iter().map(|line| (&line["check"], &line["ok"])).collect();
+    let subjects: Vec<_> =
+        json.as_array().expect("an array").iter().map(|line| (&line["check"], &line["ok"])).collect();
     let expected = ["configuration", "database", "tables", "master key"].map(Value::from);
     assert_eq!(subjects, expected.iter().map(|subject| (subject, &Value::Bool(true))).collect::<Vec<_>>());
 }
@@ -212,7 +226,8 @@ fn a_broken_setting_is_named_with_its_value_and_its_rule() {
 #[test]
 fn a_database_that_cannot_be_reached_is_a_problem_and_the_key_is_looked_at_all_the_same() {
     let machine = Machine::new();
-    let check = machine.command(&["check"]).env("NETOSYNC__DATABASE__URL", "postgres://u:hunter2@127.0.0.1:1/d").output();
+    let check =
+        machine.command(&["check"]).env("NETOSYNC__DATABASE__URL", "postgres://u:hunter2@127.0.0.1:1/d").output();
     let check = Ended::of(check.expect("the program starts"));
     assert_eq!(check.code, Some(4), "{check:?}");
     assert!(check.stdout.contains("problem  database: ") && check.stdout.contains("nothing answers"), "{check:?}");
@@ -232,4 +247,232 @@ fn a_configured_key_file_that_is_missing_is_a_problem() {
     let check = Ended::of(check.expect("the program starts"));
     assert_eq!(check.code, Some(3), "{check:?}");
     assert!(check.stdout.contains("problem  master key: ") && check.stdout.contains("netosync keys init"), "{check:?}");
+}
+
+/// A simulated store, and a machine that knows it by the name `main`.
+async fn machine_with_store(config: SimulatorConfig) -> (Machine, SimulatedStore) {
+    let loopback = "127.0.0.1:0".parse().expect("an address");
+    let simulated = SimulatedStore::start(loopback, config).await.expect("a simulated store");
+    let machine = Machine::new();
+    let db = machine.database().await;
+    schema::migrate(&db).await.expect("migrated");
+    let new = NewStore {
+        name: "main".to_owned(),
+        connector: "neto".to_owned(),
+        url: simulated.url().parse().expect("a URL"),
+        timezone: None,
+        schedule_full: None,
+        schedule_incremental: None,
+        schedule_sweep: None,
+        calls_per_minute: Some(100_000),
+    };
+    let store = stores::add_store(&db, &new).await.expect("added");
+    let places = Places { database_file: Some(machine.path().join("netosync.db")), ..Places::default() };
+    let found = master_key::find(&places, &[]).expect("a master key");
+    let key = Secret::new(simulated.key());
+    let plain = PlainCredential { scheme: Scheme::ApiKey, username: None, client_id: None, secret: key };
+    Vault::new(found.crypter).put(&db, store.id, plain).await.expect("stored");
+    db.close().await;
+    (machine, simulated)
+}
+
+/// Few products on many small pages.
+fn small_pages() -> SimulatorConfig {
+    SimulatorConfig { products: 40, page_cap: Some(4), ..SimulatorConfig::default() }
+}
+
+/// The service under way, with what it logs line by line.
+struct Service {
+    process: Child,
+    log: mpsc::Receiver<String>,
+}
+
+impl Service {
+    fn start(machine: &Machine, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut command = machine.std_command();
+        command.arg("run").args(arguments).env("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true");
+        command.envs(settings.iter().copied()).stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the program starts");
+        let stderr = process.stderr.take().expect("it is piped");
+        let (line, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|text| line.send(text))
+        });
+        Self { process, log }
+    }
+
+    /// Waits for a line with these words.
+    fn says(&self, words: &str) {
+        let mut said = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            if line.contains(words) {
+                return;
+            }
+            said.push(line);
+        }
+        panic!("never said {words:?}, but: {said:#?}");
+    }
+
+    /// Waits for the end.
+    fn ended(mut self) -> Option<i32> {
+        let mut rest = Vec::new();
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end: {rest:#?}"),
+            }
+        }
+        let status = self.process.wait().expect("our own child");
+        assert!(rest.iter().all(|line| !line.contains("panicked")), "{rest:#?}");
+        status.code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.process.kill();
+    }
+}
+
+/// Longer than anything here takes, so that a broken program fails a test instead of hanging it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn terminate(process: u32) {
+    let status = std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &process.to_string()]).status();
+    assert!(status.expect("every system has sh").success());
+}
+
+async fn only_run(machine: &Machine) -> Run {
+    let db = machine.database().await;
+    let runs = runs::newest(&db, None, 10).await.expect("readable");
+    db.close().await;
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs.into_iter().next().expect("one run")
+}
+
+async fn products(machine: &Machine) -> u64 {
+    let db = machine.database().await;
+    let count = netosync::storage::products::count(&db, 1).await.expect("readable");
+    db.close().await;
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_once_syncs_what_is_due_and_nothing_when_nothing_is() {
+    let (machine, simulated) = machine_with_store(small_pages()).await;
+    assert_eq!(Service::start(&machine, &["--once"], &[]).ended(), Some(0));
+    let run = only_run(&machine).await;
+    assert_eq!(
+        (run.state, run.trigger, run.verdict),
+        (RunState::Succeeded, Trigger::Schedule, Some(Verdict::Complete))
+    );
+    assert_eq!(products(&machine).await, 40);
+    let calls = simulated.calls_made();
+    assert_eq!(Service::start(&machine, &["--once"], &[]).ended(), Some(0));
+    assert_eq!((only_run(&machine).await.id, simulated.calls_made()), (run.id, calls));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_once_ends_with_the_gravest_outcome() {
+    let (machine, simulated) = machine_with_store(small_pages()).await;
+    simulated.set_faults(vec!["revoke@1".parse().expect("a fault")]);
+    assert_eq!(Service::start(&machine, &["--once"], &[]).ended(), Some(5));
+    assert_eq!(only_run(&machine).await.state, RunState::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_the_middle_of_a_run_gives_it_back_uncounted_and_the_next_start_goes_on_there() {
+    let (machine, simulated) = machine_with_store(small_pages()).await;
+    // The third call is answered once the service has taken note of the signal, so what happens does not depend on time.
+    let (arrived, asked) = mpsc::channel();
+    let (go, answer) = mpsc::channel();
+    simulated.before_call(3, move |_| {
+        arrived.send(()).expect("the test waits");
+        answer.recv_timeout(PATIENCE).expect("the test goes on");
+    });
+    let service = Service::start(&machine, &[], &[]);
+    asked.recv_timeout(PATIENCE).expect("the third call");
+    let asked_to_stop = Instant::now();
+    terminate(service.process.id());
+    service.says("stopping after the page under way");
+    go.send(()).expect("the call waits");
+    assert_eq!(service.ended(), Some(0));
+    assert!(asked_to_stop.elapsed() < Duration::from_secs(10), "{:?}", asked_to_stop.elapsed());
+    let run = only_run(&machine).await;
+    assert_eq!((run.state, run.attempt, run.counts.pages), (RunState::Queued, 0, 3));
+    assert_eq!((run.checkpoint.map(|at| at.page), run.lease_owner), (Some(3), None));
+    assert_eq!((products(&machine).await, simulated.calls_made()), (12, 3));
+
+    assert_eq!(Service::start(&machine, &["--once"], &[]).ended(), Some(0));
+    let run = only_run(&machine).await;
+    assert_eq!((run.verdict, run.attempt, run.counts.seen), (Some(Verdict::Complete), 1, 40));
+    assert_eq!(simulated.calls()[3].page, Some(3), "no page is asked for twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_tells_systemd_and_serves_a_run_that_somebody_else_queues() {
+    let (machine, simulated) = machine_with_store(small_pages()).await;
+    machine.execute("UPDATE stores SET paused_at = '2026-11-21T09:00:00.000+00:00'").await;
+    let socket = machine.path().join("notify");
+    let systemd = UnixDatagram::bind(&socket).expect("a socket");
+    systemd.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let hear = |words: &str| {
+        let mut bytes = [0; 512];
+        let length = systemd.recv(&mut bytes).unwrap_or_else(|error| panic!("never heard {words:?}: {error}"));
+        let heard = String::from_utf8_lossy(&bytes[..length]);
+        assert!(heard.contains(words), "heard {heard:?} instead of {words:?}");
+    };
+    let socket = socket.display().to_string();
+    let service = Service::start(&machine, &[], &[("NOTIFY_SOCKET", &socket), ("NETOSYNC__SCHEDULE__TICK_SECS", "1")]);
+    hear("READY=1");
+    hear("STATUS=0 of 4 slots");
+    assert_eq!(simulated.calls_made(), 0, "a paused store is left alone");
+    let db = machine.database().await;
+    runs::enqueue(&db, 1, RunKind::Full, Trigger::Manual, SystemClock.now()).await.expect("queued");
+    db.close().await;
+    hear("STATUS=1 of 4 slots");
+    hear("STATUS=0 of 4 slots");
+    terminate(service.process.id());
+    hear("STOPPING=1");
+    assert_eq!(service.ended(), Some(0));
+    let run = only_run(&machine).await;
+    assert_eq!((run.verdict, run.trigger), (Some(Verdict::Complete), Trigger::Manual));
+}
+
+#[tokio::test]
+async fn a_master_key_that_opens_nothing_is_refused_by_check_and_run() {
+    let (machine, simulated) = machine_with_store(small_pages()).await;
+    let key = machine.path().join("netosync.db.key");
+    std::fs::rename(&key, machine.path().join("away")).expect("our folder");
+    for command in [&["check"][..], &["run", "--once"]] {
+        let lost = machine.run(command);
+        assert_eq!(lost.code, Some(3), "{lost:?}");
+        assert!(format!("{}{}", lost.stdout, lost.stderr).contains("put the key file back"), "{lost:?}");
+    }
+    machine.command(&["keys", "init"]).assert().success();
+    for (command, words) in [
+        (&["check"][..], "which is not in the key file"),
+        (&["run", "--once"], "opens none of the 1 stored credentials"),
+    ] {
+        let wrong = machine.run(command);
+        assert_eq!(wrong.code, Some(3), "{wrong:?}");
+        assert!(format!("{}{}", wrong.stdout, wrong.stderr).contains(words), "{wrong:?}");
+    }
+    std::fs::rename(machine.path().join("away"), &key).expect("our folder");
+    let check = machine.run(&["check"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
+    assert!(check.stdout.contains("opens all 1 stored credentials"), "{check:?}");
+    assert_eq!(simulated.calls_made(), 0, "a check makes no call");
+}
+
+#[test]
+fn the_configuration_that_comes_with_the_unit_is_valid_and_fits_it() {
+    let text = include_str!("../systemd/config.toml");
+    let config = Config::from_parts(Some((Path::new("config.toml"), text)), &BTreeMap::new()).expect("valid");
+    let unit = include_str!("../systemd/netosync.service");
+    assert_eq!(config.database.file().as_deref(), Some(Path::new("/var/lib/netosync/netosync.db")));
+    let key = config.secrets.key_file.expect("a key file");
+    assert!(unit.contains(&format!("LoadCredential=netosync.key:{}\n", key.display())), "{unit}");
 }

@@ -68,11 +68,13 @@ impl App {
     }
 
     /// Which database is configured.
+    #[must_use]
     pub fn engine(&self) -> Engine {
         if self.config.database.url.expose().starts_with("sqlite:") { Engine::Sqlite } else { Engine::Postgres }
     }
 
     /// The file of the configured SQLite database, for messages.
+    #[must_use]
     pub fn database_file(&self) -> String {
         self.config.database.file().unwrap_or_default().display().to_string()
     }

@@ -35,12 +35,12 @@ struct Finding {
 pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     let findings = look(app).await;
     if args.json {
-        println!("{}", Value::from_iter(findings.iter().map(Finding::json)));
+        super::say(findings.iter().map(Finding::json).collect::<Value>());
     } else {
         for Finding { subject, result } in &findings {
             match result {
-                Ok(detail) => println!("ok       {subject}: {detail}"),
-                Err(problem) => println!("problem  {subject}: {}", problem.message),
+                Ok(detail) => super::say(format_args!("ok       {subject}: {detail}")),
+                Err(problem) => super::say(format_args!("problem  {subject}: {}", problem.message)),
             }
         }
     }

@@ -55,12 +55,13 @@ async fn migrate(app: &App) -> Result<Exit, CliError> {
     let db = app.database_as_it_is().await?;
     let applied = schema::migrate(&db).await?;
     for migration in &applied {
-        println!("applied {migration}");
+        super::say(format_args!("applied {migration}"));
     }
-    match applied.len() {
-        0 => println!("{} is up to date; nothing to do", db.target()),
-        count => println!("{} is up to date; {count} migrations were applied", db.target()),
-    }
+    let done = match applied.len() {
+        0 => "nothing to do".to_owned(),
+        count => format!("{count} migrations were applied"),
+    };
+    super::say(format_args!("{} is up to date; {done}", db.target()));
     db.close().await;
     Ok(Exit::Done)
 }
@@ -84,24 +85,20 @@ async fn status(app: &App, as_json: bool) -> Result<Exit, CliError> {
     if as_json {
         let SchemaStatus { applied, pending, unknown } = status;
         let up_to_date = verdict.is_ok();
-        println!(
-            "{}",
-            json!({
-                "engine": engine.as_str(), "target": target, "usable": up_to_date,
-                "applied": applied, "pending": pending, "unknown": unknown,
-            })
-        );
+        super::say(json!({
+            "engine": engine.as_str(), "target": target, "usable": up_to_date,
+            "applied": applied, "pending": pending, "unknown": unknown,
+        }));
         return Ok(exit);
     }
-    println!("engine   {}", engine.title());
-    println!("target   {target}");
-    for (word, migrations) in
-        [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)]
+    let mut lines = vec![format!("engine   {}", engine.title()), format!("target   {target}")];
+    for (word, migrations) in [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)]
     {
-        println!("{word:8} {}", migrations.len());
-        migrations.iter().for_each(|migration| println!("         {migration}"));
+        lines.push(format!("{word:8} {}", migrations.len()));
+        lines.extend(migrations.iter().map(|migration| format!("         {migration}")));
     }
-    println!("{next}");
+    lines.push(next);
+    super::say(lines.join("\n"));
     Ok(exit)
 }
 
@@ -127,10 +124,10 @@ fn explain(app: &App, table: Option<&str>, as_json: bool) -> Result<Exit, CliErr
     }
     if as_json {
         let engine = app.engine();
-        println!("{}", Value::from_iter(tables.iter().map(|table| table_json(table, engine))));
+        super::say(tables.iter().map(|table| table_json(table, engine)).collect::<Value>());
     } else {
         for table in tables {
-            println!("{table}");
+            super::say(table);
         }
     }
     Ok(Exit::Done)
@@ -146,7 +143,7 @@ fn table_json(table: &TableDoc, engine: Engine) -> Value {
             "meaning": column.doc,
         })
     });
-    json!({ "table": table.name, "meaning": table.doc, "key": table.key, "columns": Value::from_iter(columns) })
+    json!({ "table": table.name, "meaning": table.doc, "key": table.key, "columns": columns.collect::<Value>() })
 }
 
 #[cfg(test)]

@@ -57,16 +57,19 @@ fn init(app: &App, key_file: Option<&Path>) -> Result<Exit, CliError> {
             path.display()
         )));
     }
-    println!("made the master key {}", path.display());
-    println!("keep it as safe as the database, and a copy of it elsewhere: without it no stored credential opens");
+    super::say(format_args!(
+        "made the master key {}\n\
+         keep it as safe as the database, and a copy of it elsewhere: without it no stored credential opens",
+        path.display()
+    ));
     if Some(&path) != usual.as_ref() {
-        println!(
+        super::say(format_args!(
             "netosync does not look there by itself: set secrets.key_file = \"{0}\" (or the environment variable \
              NETOSYNC__SECRETS__KEY_FILE), or hand it to the service with LoadCredential=netosync.key:{0}",
             absolute(&path)?.display()
-        );
+        ));
     }
-    println!("`netosync check` shows whether it is found and opens what is stored");
+    super::say("`netosync check` shows whether it is found and opens what is stored");
     Ok(Exit::Done)
 }
 

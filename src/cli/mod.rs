@@ -8,6 +8,7 @@ mod exit;
 mod keys;
 mod progress;
 mod quarantine;
+mod run;
 mod runs;
 mod signals;
 mod simulate;
@@ -42,6 +43,7 @@ enum Command {
     Check(check::CheckArgs),
     Db(db::DbArgs),
     Keys(keys::KeysArgs),
+    Run(run::RunArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Runs(runs::RunsArgs),
@@ -66,6 +68,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&load()?, &args).await,
         Command::Db(args) => db::run(&load()?, &args).await,
         Command::Keys(args) => keys::run(&load()?, &args),
+        Command::Run(args) => run::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,
         Command::Status(args) => status::run(&load()?, &args).await,
         Command::Runs(args) => runs::run(&load()?, &args).await,
@@ -77,6 +80,18 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
 /// Says something to the person on stderr.
 fn complain(sentence: &str) {
     eprintln!("{sentence}");
+}
+
+/// Prints a result on stdout. A reader that has seen enough and closed the pipe is no error.
+fn say(result: impl std::fmt::Display) {
+    use std::io::{ErrorKind, Write};
+    match writeln!(std::io::stdout(), "{result}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("error: the result cannot be written: {error}"));
+            std::process::exit(Exit::Failed as i32);
+        }
+        _ => {}
+    }
 }
 
 fn parse_kind(text: &str) -> Result<RunKind, String> {

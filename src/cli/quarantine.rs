@@ -61,7 +61,7 @@ async fn list(db: &Database, store: Option<&str>, limit: u64, json: bool) -> Res
     let entries = quarantine::newest(db, only, limit).await?;
     let name = |entry: &Entry| names.get(&entry.store_id).cloned().unwrap_or_default();
     if json {
-        println!("{}", entries.iter().map(|entry| object(&name(entry), entry)).collect::<Value>());
+        super::say(entries.iter().map(|entry| object(&name(entry), entry)).collect::<Value>());
         return Ok(Exit::Done);
     }
     if entries.is_empty() {
@@ -81,7 +81,7 @@ async fn list(db: &Database, store: Option<&str>, limit: u64, json: bool) -> Res
             entry.reason.clone(),
         ]
     });
-    println!("{}", text::table(["ID", "STORE", "PRODUCT", "RUN", "AT", "REPLAYED", "REASON"], rows));
+    super::say(text::table(["ID", "STORE", "PRODUCT", "RUN", "AT", "REPLAYED", "REASON"], rows));
     Ok(Exit::Done)
 }
 
@@ -94,7 +94,7 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
     if json {
         let mut object = object(&store, &entry);
         object["raw"] = json!(raw);
-        println!("{object}");
+        super::say(object);
         return Ok(Exit::Done);
     }
     let facts = [
@@ -106,7 +106,7 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
         ("replayed", text::time_if(entry.replayed_at)),
         ("reason", entry.reason),
     ];
-    println!("{}\n\n{}", text::facts(&facts), text::lines(&raw));
+    super::say(format!("{}\n\n{}", text::facts(&facts), text::lines(&raw)));
     Ok(Exit::Done)
 }
 

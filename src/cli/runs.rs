@@ -69,7 +69,7 @@ async fn list(db: &Database, store: Option<&str>, limit: u64, json: bool) -> Res
     let runs = runs::newest(db, only, limit).await?;
     let name = |run: &Run| names.get(&run.store_id).cloned().unwrap_or_default();
     if json {
-        println!("{}", runs.iter().map(|run| object(&name(run), run)).collect::<Value>());
+        super::say(runs.iter().map(|run| object(&name(run), run)).collect::<Value>());
         return Ok(Exit::Done);
     }
     if runs.is_empty() {
@@ -92,7 +92,7 @@ async fn list(db: &Database, store: Option<&str>, limit: u64, json: bool) -> Res
         ]
     });
     let header = ["RUN", "STORE", "KIND", "STATE", "VERDICT", "STARTED", "TOOK", "SEEN", "CALLS", "CLASS", "ERROR"];
-    println!("{}", text::table(header, rows));
+    super::say(text::table(header, rows));
     Ok(Exit::Done)
 }
 
@@ -100,7 +100,7 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
     let run = find(db, id).await?;
     let store = stores::load_store(db, run.store_id).await?.name;
     if json {
-        println!("{}", object(&store, &run));
+        super::say(object(&store, &run));
         return Ok(Exit::Done);
     }
     let counts = run.counts;
@@ -133,13 +133,13 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
         ("pages", counts.pages.to_string()),
         ("calls", counts.calls.to_string()),
     ];
-    println!("{}", text::facts(&facts));
+    super::say(text::facts(&facts));
     Ok(Exit::Done)
 }
 
 async fn cancel(app: &App, db: &Database, id: i64) -> Result<Exit, CliError> {
     if runs::cancel(db, id, "cancelled by the operator", app.now()).await? {
-        println!("cancelled run {id}");
+        super::say(format!("cancelled run {id}"));
         return Ok(Exit::Done);
     }
     let run = find(db, id).await?;

@@ -152,7 +152,7 @@ pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
     };
     let now = app.now();
     if args.json {
-        println!("{}", all.iter().map(|overview| object(overview, now)).collect::<Value>());
+        super::say(all.iter().map(|overview| object(overview, now)).collect::<Value>());
         return Ok(Exit::Done);
     }
     if all.is_empty() {
@@ -160,7 +160,7 @@ pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let rows = all.iter().map(|overview| row(overview, now));
-    println!("{}", text::table(["STORE", "STATE", "AS OF", "AGE", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"], rows));
+    super::say(text::table(["STORE", "STATE", "AS OF", "AGE", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"], rows));
     Ok(Exit::Done)
 }
 

@@ -24,6 +24,7 @@ pub mod overview;
 pub mod products;
 pub mod quarantine;
 pub mod runs;
+pub mod schedule;
 pub mod schema;
 pub mod stores;
 pub mod vault;

@@ -37,12 +37,12 @@ pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     let credential = app.vault(&db).await?.open(&db, store.id, &store.name).await?;
     let finding = Finding::of(app, &db, &store, &credential).await?;
     if args.json {
-        println!("{}", finding.object(&store, &credential));
+        crate::cli::say(finding.object(&store, &credential));
     }
     match finding.answer {
         Ok(_) => {
             if !args.json {
-                println!("{}", finding.good_news(&store, &credential));
+                crate::cli::say(finding.good_news(&store, &credential));
             }
             Ok(Exit::Done)
         }
@@ -128,23 +128,24 @@ impl Finding {
     }
 
     fn good_news(&self, store: &Store, credential: &Credential) -> String {
-        let mut news = format!(
-            "{}: ok · the key {} works · answered in {} ms",
-            store.name,
+        let name = &store.name;
+        let mut news = vec![format!(
+            "{name}: ok · the key {} works · answered in {} ms",
             short(&credential.fingerprint),
             self.took.num_milliseconds()
-        );
+        )];
         if self.restored {
-            let was = credential.state;
-            news.push_str(&format!("\nit was {was} and counts as ok again: the store is synced as before"));
+            news.push(format!("it was {} and counts as ok again: the store is synced as before", credential.state));
         }
         if self.answer.as_ref().is_ok_and(|page| page.records().len() == 0) {
-            news.push_str("\nthe store shows no product: it has none, or the staff group of this key may not see them");
+            news.push(
+                "the store shows no product: it has none, or the staff group of this key may not see them".to_owned(),
+            );
         }
         if credential.last_ok_at.is_none() {
-            news.push_str(&format!("\nnext: `netosync sync {}` fetches the catalogue", store.name));
+            news.push(format!("next: `netosync sync {name}` fetches the catalogue"));
         }
-        news
+        news.join("\n")
     }
 }
 

@@ -35,7 +35,7 @@ pub async fn list(app: &App, args: &ListArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
     let all = overview::of_all(&db).await?;
     if args.json {
-        println!("{}", all.iter().map(|overview| view::object(app, overview)).collect::<Value>());
+        crate::cli::say(all.iter().map(|overview| view::object(app, overview)).collect::<Value>());
         return Ok(Exit::Done);
     }
     if all.is_empty() {
@@ -53,7 +53,7 @@ pub async fn list(app: &App, args: &ListArgs) -> Result<Exit, CliError> {
             store.url.to_string(),
         ]
     });
-    println!("{}", text::table(["STORE", "STATE", "KEY", "PRODUCTS", "AS OF", "URL"], rows));
+    crate::cli::say(text::table(["STORE", "STATE", "KEY", "PRODUCTS", "AS OF", "URL"], rows));
     Ok(Exit::Done)
 }
 
@@ -62,9 +62,9 @@ pub async fn show(app: &App, args: &ShowArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
     let overview = overview::of_store(&db, &args.name).await?;
     if args.json {
-        println!("{}", view::object(app, &overview));
+        crate::cli::say(view::object(app, &overview));
     } else {
-        println!("{}", view::facts(app, &overview));
+        crate::cli::say(view::facts(app, &overview));
     }
     Ok(Exit::Done)
 }

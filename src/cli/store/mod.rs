@@ -60,9 +60,9 @@ pub async fn run(app: &App, args: &StoreArgs) -> Result<Exit, CliError> {
 /// Tells what became of a store: its object for scripts, a sentence for people.
 async fn tell(app: &App, db: &Database, name: &str, json: bool, sentence: &str) -> Result<Exit, CliError> {
     if json {
-        println!("{}", view::object(app, &overview::of_store(db, name).await?));
+        crate::cli::say(view::object(app, &overview::of_store(db, name).await?));
     } else {
-        println!("{sentence}");
+        crate::cli::say(sentence);
     }
     Ok(Exit::Done)
 }

@@ -57,11 +57,11 @@ pub async fn pause(app: &App, args: &PauseArgs) -> Result<Exit, CliError> {
         || format!("`netosync store resume {name}` ends it"),
         |end| format!("it ends {}", text::time(end)),
     );
-    let mut sentence = format!("paused {name}; {ends}");
+    let mut news = vec![format!("paused {name}; {ends}")];
     if let Some(run) = runs::unfinished(&db, store.id).await? {
-        sentence.push_str(&format!("\nrun {} is {} and is not stopped by this", run.id, run.state));
+        news.push(format!("run {} is {} and is not stopped by this", run.id, run.state));
     }
-    super::tell(app, &db, name, args.json, &sentence).await
+    super::tell(app, &db, name, args.json, &news.join("\n")).await
 }
 
 /// Runs `store resume`.

@@ -33,6 +33,6 @@ pub async fn run(app: &App, args: &RemoveArgs) -> Result<Exit, CliError> {
         )));
     }
     stores::remove_store(&db, name).await?;
-    println!("removed the store {name} with {what}");
+    crate::cli::say(format!("removed the store {name} with {what}"));
     Ok(Exit::Done)
 }

@@ -1,0 +1,11 @@
+//! The commands as an operator meets them: the real program, a database file, a simulated store on a real socket.
+
+mod check;
+mod engines;
+mod history;
+#[allow(dead_code, reason = "the other test binary uses all of it")]
+#[path = "../it/support/postgres.rs"]
+mod postgres;
+mod secrets;
+mod store;
+mod support;
