@@ -4,3 +4,4 @@ mod mirror;
 mod schema;
 mod stores;
 mod support;
+mod sync_faults;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 pub mod mirrored;
 pub mod postgres;
+pub mod watch;
 pub mod world;
 
 /// Makes two tests of each named `async fn(TestDb)` or `async fn(EmptyDb)`: `name::on_sqlite`, `name::on_postgres`.
