@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 pub mod mirrored;
 pub mod postgres;
+pub mod process;
 pub mod watch;
 pub mod world;
 
@@ -86,7 +87,6 @@ impl EmptyDb {
     }
 
     /// Its address, for processes that are started on it.
-    #[allow(dead_code, reason = "for the tests of commands")]
     pub fn url(&self) -> &Secret {
         &self.url
     }

@@ -26,7 +26,7 @@ use super::{TestDb, mirrored};
 pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// What differs from the default configuration: the shop is here, calls cost nothing and nobody waits long.
-const SETTINGS: &[(&str, &str)] = &[
+pub const SETTINGS: &[(&str, &str)] = &[
     ("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true"),
     ("NETOSYNC__BUDGET__CALLS_PER_MINUTE", "1000000"),
     ("NETOSYNC__RETRY__INITIAL_MS", "1"),
@@ -58,9 +58,14 @@ impl World {
 
     /// A shop like `shop`, with a worker that has settings of its own.
     pub async fn with(db: TestDb, shop: SimulatorConfig, settings: &[(&str, &str)]) -> Self {
+        Self::with_keys(db, shop, settings, Crypter::new(MasterKey::generate(), Vec::new())).await
+    }
+
+    /// [`World::with`] a master key that others know too.
+    pub async fn with_keys(db: TestDb, shop: SimulatorConfig, settings: &[(&str, &str)], keys: Crypter) -> Self {
         let shop = SimulatedStore::start(LOOPBACK, SimulatorConfig { clock: db.clock.clone(), ..shop });
         let shop = shop.await.expect("a free port");
-        let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
+        let vault = Vault::new(keys);
         let store = add_store(&db, &vault, "shop", &shop).await;
         let config = config(settings);
         let transport = Transport::new(Settings::from(&config), db.clock.clone()).expect("an HTTP client");
