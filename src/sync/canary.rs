@@ -26,19 +26,21 @@ pub enum Refusal {
 }
 
 /// Marks the key `suspect` and asks again. A key that has worked before is `revoked` only after the configured number
-/// of refused canaries; one that never worked is refused at once, because there is nothing to wait for.
+/// of refused canaries; one that never worked is refused at once, because there is nothing to wait for. `worked` says
+/// that it has worked in this very run, which the credential as it was opened does not know.
 pub async fn confirm(
     syncer: &Syncer,
     store: &Store,
     credential: &Credential,
     context: &CallContext,
     stop: &CancellationToken,
+    worked: bool,
     refusal: &RemoteError,
 ) -> Result<Refusal, Stop> {
     let said = sentence(refusal);
     flag(syncer, credential, CredentialState::Suspect, &said).await?;
     let fix = format!("give a working key with `netosync store rekey {}`", store.name);
-    if credential.last_ok_at.is_none() {
+    if !worked && credential.last_ok_at.is_none() {
         return Ok(Refusal::Confirmed(failed(
             ErrorClass::Unauthorized,
             format!("{said}; this key has never worked: {fix}"),

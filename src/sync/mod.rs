@@ -103,7 +103,8 @@ impl Syncer {
             *counts = walk.counts();
             match walked {
                 Err(Stop::Remote(error)) if error.class == ErrorClass::Unauthorized => {
-                    match canary::confirm(self, &store, &credential, walk.context(), stop, &error).await? {
+                    let worked = walk.key_works();
+                    match canary::confirm(self, &store, &credential, walk.context(), stop, worked, &error).await? {
                         Refusal::Passed => info!("the key works again; the walk goes on"),
                         Refusal::Confirmed(end) => {
                             *counts = walk.counts();

@@ -1,9 +1,10 @@
 //! The walk: page after page of the whole catalogue, each committed with its checkpoint before the next is begun
 //! (or, with `fetch.in_flight` above 1, before so many are under way that a crash would repeat more).
 //!
-//! Pages are counted from 0 and asked for in the order of their IDs; the list ends at an empty page. A page that brings
-//! nothing new is asked for twice, and then the one after it: a server may treat pages 0 and 1 alike, or repeat a page by
-//! mistake. Where that leaves a doubt, the verdict says so (spec: Neto API §3.2, §8).
+//! Pages are counted from 0 and asked for in the order of their IDs; the list ends at an empty page. One that comes where
+//! more was to be expected is asked for twice. A page that brings nothing new is asked for twice, and then the one after
+//! it: a server may treat pages 0 and 1 alike, or repeat a page by mistake. A request that is refused is made once more
+//! before anything of it is given up. Where that leaves a doubt, the verdict says so (spec: Neto API §3.2, §8).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Walk<'a> {
     repeats: Repeats,
     /// Doubts about the copy, each a sentence.
     doubts: Vec<String>,
+    /// Whether the last request was refused, and is made once more as it was.
+    refused: bool,
     /// Whether a call of this attempt has succeeded.
     key_works: bool,
 }
@@ -58,6 +61,10 @@ struct Repeats {
     in_row: u32,
     /// Records of the last page that brought something.
     last_new: usize,
+    /// Records of the largest page of this attempt: what a full page is, whatever was asked for.
+    full: usize,
+    /// Whether the last page was empty and is asked for again.
+    empty: bool,
 }
 
 /// What to do after a page.
@@ -104,6 +111,7 @@ impl<'a> Walk<'a> {
             seen: Seen::default(),
             repeats: Repeats::default(),
             doubts: Vec::new(),
+            refused: false,
             key_works: false,
         }
     }
@@ -118,6 +126,11 @@ impl<'a> Walk<'a> {
         Counts { calls: self.counts.calls + self.context.calls_made().cast_signed(), ..self.counts }
     }
 
+    /// Whether the store has accepted the key in this attempt.
+    pub fn key_works(&self) -> bool {
+        self.key_works
+    }
+
     /// Walks to the end of the list. After an error it can be called again and goes on at the checkpoint.
     pub async fn go(&mut self) -> Result<(), Stop> {
         let mut ahead: VecDeque<Ahead> = VecDeque::new();
@@ -130,9 +143,9 @@ impl<'a> Walk<'a> {
             let first = ahead.pop_front().expect("at least one page is under way");
             let page = match self.wait(first).await {
                 Err(Stop::Remote(error))
-                    if error.class == ErrorClass::Rejected && self.shape.give_up(&error.message) =>
+                    if error.class == ErrorClass::Rejected && self.ask_otherwise(&error.message) =>
                 {
-                    warn!("the store refuses a part of the request, asking without it: {error}");
+                    warn!("asking again, without what the store refuses: {error}");
                     ahead.clear();
                     to_ask = self.checkpoint.page;
                     continue;
@@ -152,6 +165,12 @@ impl<'a> Walk<'a> {
                 return Err(Stop::Asked);
             }
         }
+    }
+
+    /// What to do about a refusal: the same once more, because it may have been an accident and what is not asked for
+    /// is lost to the mirror; then without what was refused. `false` when there is nothing left to give up.
+    fn ask_otherwise(&mut self, refusal: &str) -> bool {
+        !std::mem::replace(&mut self.refused, true) || self.shape.give_up(refusal)
     }
 
     /// Starts asking for a page.
@@ -183,6 +202,7 @@ impl<'a> Walk<'a> {
     /// Normalises and writes a page and moves the checkpoint behind it.
     async fn store_page(&mut self, page: &Page) -> Result<Next, Stop> {
         self.note_working_key().await?;
+        self.refused = false;
         let number = self.checkpoint.page;
         for warning in &page.warnings {
             warn!(page = number, "the store warns: {warning}");
@@ -260,13 +280,17 @@ impl<'a> Walk<'a> {
         if self.repeats.in_row >= 2 && number != 2 {
             self.doubts.push(format!("page {} only repeated the one before it", number - 1));
         }
-        self.repeats = Repeats { in_row: 0, last_new: records };
+        let full = self.repeats.full.max(records);
+        self.repeats = Repeats { in_row: 0, last_new: records, full, empty: false };
     }
 
     /// A page came that brought nothing: the end, or a repetition that is looked into.
     fn nothing_new(&mut self, number: u32, records: usize) -> Next {
         if records == 0 {
-            return Next::End;
+            // After a full page, and where nothing is known of the one before, more was to be expected.
+            let expected = self.repeats.last_new >= self.repeats.full;
+            let again = expected && !std::mem::replace(&mut self.repeats.empty, true);
+            return if again { Next::Jump(number) } else { Next::End };
         }
         self.repeats.in_row += 1;
         match self.repeats.in_row {
@@ -306,8 +330,11 @@ impl<'a> Walk<'a> {
         if !self.shape.refused.is_empty() {
             self.doubts.push(format!("the store refuses the selectors {}", self.shape.refused.join(", ")));
         }
-        if seen == 0 && products::count(&self.syncer.db, self.store.id).await? > 0 {
-            self.doubts.push("the store answered no product at all, though it had some before".to_owned());
+        let held = products::count(&self.syncer.db, self.store.id).await?;
+        if seen.unsigned_abs() < held {
+            self.doubts.push(format!(
+                "the store listed {seen} products where the mirror holds {held}; the others are kept as they were"
+            ));
         }
         let verdict = if self.doubts.is_empty() { Verdict::Complete } else { Verdict::Partial };
         let error = (!self.doubts.is_empty()).then(|| self.doubts.join("; "));

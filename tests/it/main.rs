@@ -4,3 +4,6 @@ mod mirror;
 mod schema;
 mod stores;
 mod support;
+mod sync_crash;
+mod sync_faults;
+mod sync_lease;

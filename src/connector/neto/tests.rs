@@ -119,7 +119,10 @@ fn every_quirk_of_the_hostile_page_gives_the_plain_meaning() {
     ] {
         assert_eq!(field(object, column), expected, "{column}");
     }
-    assert_eq!(rows(object, Child::Images), ["0|Main|https://www.quirks.example/assets/full/QK-OBJ.jpg|||NULL|NULL"]);
+    assert_eq!(
+        rows(object, Child::Images),
+        ["0|Main|https://www.quirks.example/assets/full/QK-OBJ.jpg|NULL|NULL|NULL|NULL"]
+    );
     assert_eq!(rows(object, Child::PriceGroups), ["1|A|12.50|NULL|NULL|NULL|NULL|NULL|NULL"]);
     assert_eq!(rows(object, Child::PriceBands), ["1|0|11.00|10|0|NULL"]);
     assert_eq!(rows(object, Child::Stock), ["2|5|NULL"]);

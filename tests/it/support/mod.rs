@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 pub mod mirrored;
 pub mod postgres;
+pub mod process;
+pub mod watch;
 pub mod world;
 
 /// Makes two tests of each named `async fn(TestDb)` or `async fn(EmptyDb)`: `name::on_sqlite`, `name::on_postgres`.
@@ -85,7 +87,6 @@ impl EmptyDb {
     }
 
     /// Its address, for processes that are started on it.
-    #[allow(dead_code, reason = "for the tests of commands")]
     pub fn url(&self) -> &Secret {
         &self.url
     }

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use netosync::config::Config;
+use netosync::domain::product::Product;
 use netosync::domain::run::{Lease, Run, RunKind, Trigger};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::{Scheme, Store};
 use netosync::simulator::{SimulatedStore, SimulatorConfig};
+use netosync::storage::Database;
 use netosync::storage::crypter::{Crypter, MasterKey};
 use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
@@ -18,13 +20,13 @@ use netosync::transport::{Settings, Transport};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::TestDb;
+use super::{TestDb, mirrored};
 
 /// Any free port of this machine.
 pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// What differs from the default configuration: the shop is here, calls cost nothing and nobody waits long.
-const SETTINGS: &[(&str, &str)] = &[
+pub const SETTINGS: &[(&str, &str)] = &[
     ("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true"),
     ("NETOSYNC__BUDGET__CALLS_PER_MINUTE", "1000000"),
     ("NETOSYNC__RETRY__INITIAL_MS", "1"),
@@ -56,11 +58,15 @@ impl World {
 
     /// A shop like `shop`, with a worker that has settings of its own.
     pub async fn with(db: TestDb, shop: SimulatorConfig, settings: &[(&str, &str)]) -> Self {
+        Self::with_keys(db, shop, settings, Crypter::new(MasterKey::generate(), Vec::new())).await
+    }
+
+    /// [`World::with`] a master key that others know too.
+    pub async fn with_keys(db: TestDb, shop: SimulatorConfig, settings: &[(&str, &str)], keys: Crypter) -> Self {
         let shop = SimulatedStore::start(LOOPBACK, SimulatorConfig { clock: db.clock.clone(), ..shop });
         let shop = shop.await.expect("a free port");
-        let store = stores::add_store(&db, &shop_at(&shop.url())).await.expect("a new store");
-        let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
-        vault.put(&db, store.id, key(shop.key())).await.expect("a sealed credential");
+        let vault = Vault::new(keys);
+        let store = add_store(&db, &vault, "shop", &shop).await;
         let config = config(settings);
         let transport = Transport::new(Settings::from(&config), db.clock.clone()).expect("an HTTP client");
         let syncer = Syncer {
@@ -75,6 +81,11 @@ impl World {
         Self { db, store, shop, syncer }
     }
 
+    /// Another store that is the same shop.
+    pub async fn another_store(&self, name: &str) -> Store {
+        add_store(&self.db, &self.syncer.vault, name, &self.shop).await
+    }
+
     /// The same worker with other settings.
     pub fn worker(&self, settings: &[(&str, &str)]) -> Syncer {
         let config = config(settings);
@@ -83,37 +94,58 @@ impl World {
     }
 
     /// Puts a run into the queue, or finds the one that is there.
-    pub async fn enqueue(&self) -> Run {
+    pub async fn enqueue(&self, store: &Store) -> Run {
         let now = self.syncer.clock.now();
-        let queued = runs::enqueue(&self.db, self.store.id, RunKind::Full, Trigger::Manual, now).await;
+        let queued = runs::enqueue(&self.db, store.id, RunKind::Full, Trigger::Manual, now).await;
         queued.expect("a queue").0
     }
 
-    /// Claims the store's run, which must be due, as `owner`.
-    pub async fn claim(&self, owner: &str) -> (Run, Lease) {
+    /// Claims the oldest run that is due, as `owner`.
+    pub async fn claim(&self, owner: &str) -> Option<(Run, Lease)> {
         let lease_for = self.syncer.config.worker.lease();
         let claim = Claim { owner, lease_for, only: None, limit: 1, now: self.syncer.clock.now() };
-        runs::claim(&self.db, &claim).await.expect("a queue").pop().expect("a run that is due")
+        runs::claim(&self.db, &claim).await.expect("a queue").pop()
     }
 
-    /// Lets `worker` work once on the store's run, queued if need be, and gives the run as it then is.
-    pub async fn sync_by(&self, worker: &Syncer) -> Run {
-        self.enqueue().await;
-        let (run, lease) = self.claim(&worker.owner).await;
+    /// Lets `worker` work once on a store's run, queued if need be, and gives the run as it then is.
+    pub async fn sync_store(&self, worker: &Syncer, store: &Store) -> Run {
+        self.enqueue(store).await;
+        let (run, lease) = self.claim(&worker.owner).await.expect("the run is due");
         let id = run.id;
         worker.execute(run, lease, &CancellationToken::new()).await.expect("the database works");
+        self.run(id).await
+    }
+
+    /// [`World::sync_store`] with the ordinary worker and store.
+    pub async fn sync(&self) -> Run {
+        self.sync_store(&self.syncer, &self.store).await
+    }
+
+    /// A run as it is in the database.
+    pub async fn run(&self, id: i64) -> Run {
         runs::get(&self.db, id).await.expect("the database works").expect("the run stays")
     }
 
-    /// [`World::sync_by`] the ordinary worker.
-    pub async fn sync(&self) -> Run {
-        self.sync_by(&self.syncer).await
+    /// Where the mirror of the ordinary store is not what the shop has.
+    pub async fn errors(&self) -> Vec<String> {
+        mirrored::errors(&self.db, self.store.id, &self.shop).await
+    }
+
+    /// Everything the mirror holds of the ordinary store.
+    pub async fn mirror(&self) -> BTreeMap<i64, Product<'static>> {
+        mirrored::products(&self.db, self.store.id).await
     }
 }
 
-fn shop_at(url: &str) -> NewStore {
+async fn add_store(db: &Database, vault: &Vault, name: &str, shop: &SimulatedStore) -> Store {
+    let store = stores::add_store(db, &shop_at(name, &shop.url())).await.expect("a new store");
+    vault.put(db, store.id, key(shop.key())).await.expect("a sealed credential");
+    store
+}
+
+fn shop_at(name: &str, url: &str) -> NewStore {
     NewStore {
-        name: "shop".to_owned(),
+        name: name.to_owned(),
         connector: "neto".to_owned(),
         url: Url::parse(url).expect("the simulator's address"),
         timezone: None,
