@@ -78,13 +78,3 @@ pub fn to_store(table: &'static str) -> ForeignKeyCreateStatement {
         .on_delete(ForeignKeyAction::Cascade)
         .take()
 }
-
-/// `table` belongs to a product and goes with it.
-pub fn to_product(table: &'static str) -> ForeignKeyCreateStatement {
-    ForeignKey::create()
-        .name(format!("{table}_product"))
-        .from(table, ("store_id", "inventory_id"))
-        .to("products", ("store_id", "inventory_id"))
-        .on_delete(ForeignKeyAction::Cascade)
-        .take()
-}

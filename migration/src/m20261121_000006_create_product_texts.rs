@@ -1,8 +1,9 @@
 //! Creates `product_texts`: the long texts, apart from `products` so that scans of it stay small.
+//! Without a foreign key, as the other tables of a product: see the migration after this one.
 
 use sea_orm_migration::prelude::*;
 
-use crate::columns::{Make, bigint, text, to_product};
+use crate::columns::{Make, bigint, text};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -38,9 +39,7 @@ impl MigrationTrait for Migration {
         for (make, name) in COLUMNS {
             table.col(make(name));
         }
-        table
-            .primary_key(Index::create().col("store_id").col("inventory_id"))
-            .foreign_key(&mut to_product("product_texts"));
+        table.primary_key(Index::create().col("store_id").col("inventory_id"));
         manager.create_table(table).await
     }
 

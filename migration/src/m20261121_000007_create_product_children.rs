@@ -1,8 +1,11 @@
 //! Creates the tables with many rows a product: images, categories, prices, stock and so on.
+//!
+//! They have no foreign key to `products`: a product and its rows are written by one function in one transaction, and
+//! the check made a first load on PostgreSQL 25 times slower (its plan, made while the tables are empty, scans).
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-use crate::columns::{Make, bigint, boolean, json, numeric, text, to_product, utc_time};
+use crate::columns::{Make, bigint, boolean, json, numeric, text, utc_time};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -115,7 +118,7 @@ impl MigrationTrait for Migration {
                 }
                 table.col(definition);
             }
-            table.primary_key(&mut primary_key).foreign_key(&mut to_product(name));
+            table.primary_key(&mut primary_key);
             if manager.get_database_backend() == DbBackend::Sqlite {
                 // The rows are small and always found by their key: one tree instead of a table and its index.
                 table.extra("WITHOUT ROWID");

@@ -3,11 +3,14 @@
 //! `as_of` and `change_seq` are not touched here: they move with a run's rows, in the transaction of the run.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, QueryFilter, QueryOrder, Set, Statement,
+};
 use url::Url;
 
 use super::error::is_unique_violation;
 use super::{Database, StorageError};
+use crate::domain::catalogue::CHILDREN;
 use crate::domain::store::Store;
 use crate::entity::stores;
 
@@ -189,6 +192,13 @@ pub async fn remove_store(db: &Database, name: &str) -> Result<(), StorageError>
     let failed = || StorageError::query("remove the store");
     let transaction = db.begin_write().await?;
     let row = row_named(&transaction, name).await?;
+    // The tables of a product have no foreign key; all others go with the store by theirs.
+    for table in CHILDREN.iter().map(|child| child.name).chain(["product_texts"]) {
+        let sql = format!("/* remove_store */ DELETE FROM {table} WHERE store_id = $1");
+        let backend = transaction.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, [row.id.into()]);
+        transaction.execute_raw(statement).await.map_err(failed())?;
+    }
     row.delete(&transaction).await.map_err(failed())?;
     transaction.commit().await.map_err(failed())
 }

@@ -55,12 +55,11 @@ impl Transaction {
             products.insert(id, Product { fields, ..Product::empty(id) });
         }
         for (id, texts) in self.select("product_texts", TEXTS, store_id, ids).await? {
-            products.get_mut(&id).expect("texts have a foreign key to their product").texts = texts;
+            products.entry(id).and_modify(|product| product.texts = texts);
         }
         for (child, table) in CHILDREN.iter().enumerate() {
             for (id, row) in self.select(table.name, table.columns, store_id, ids).await? {
-                products.get_mut(&id).expect("child rows have a foreign key to their product").children[child]
-                    .push(row);
+                products.entry(id).and_modify(|product| product.children[child].push(row));
             }
         }
         products.values_mut().for_each(Product::order_children);

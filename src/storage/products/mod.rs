@@ -156,7 +156,11 @@ impl<'a> Writes<'a> {
             let product = &page.products[index];
             writes.product(page, product, &plan.hashes[index]);
             writes.texts(page, product);
-            (0..CHILDREN.len()).for_each(|child| writes.child(page, product, child));
+            for child in 0..CHILDREN.len() {
+                // Rows left over from a product somebody deleted by hand would stand in the way.
+                writes.replaced[child].push(product.inventory_id);
+                writes.child(page, product, child);
+            }
             writes.feed.push(Feed { product, kind: "added", fields: None });
         }
         for &index in &plan.updated {
