@@ -1,6 +1,8 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
+mod decimals;
 mod mirror;
+mod rehearse;
 mod schema;
 mod stores;
 mod support;

@@ -42,7 +42,7 @@ fn second(world: &World) -> Syncer {
     Syncer { owner: "worker-2".to_owned(), ..world.syncer.clone() }
 }
 
-fn assert_lost<T: std::fmt::Debug>(result: Result<T, StorageError>) {
+fn assert_lost<T: std::fmt::Debug>(result: &Result<T, StorageError>) {
     assert!(matches!(result, Err(StorageError::LeaseLost { .. })), "{result:?}");
 }
 
@@ -67,11 +67,11 @@ async fn a_worker_that_lost_its_lease_writes_nothing_more(db: TestDb) {
         counts,
         now,
     };
-    assert_lost(commit_page(&world.db, page).await);
+    assert_lost(&commit_page(&world.db, page).await);
     assert!(!runs::renew(&world.db, lease, now).await.expect("the database works"));
-    assert_lost(runs::give_back(&world.db, lease, &Return::Interrupted, &counts, now).await);
+    assert_lost(&runs::give_back(&world.db, lease, &Return::Interrupted, &counts, now).await);
     let end = End { state: RunState::Failed, verdict: None, error_class: None, error: None };
-    assert_lost(runs::finish(&world.db, lease, &end, &counts, now).await);
+    assert_lost(&runs::finish(&world.db, lease, &end, &counts, now).await);
     let id = first.0.id;
     work(&world.syncer, first).await;
 

@@ -164,7 +164,7 @@ fn work(catalogue: &mut Catalogue, now: DateTime<Utc>) -> String {
 }
 
 fn rename(product: &mut SimProduct) {
-    let name = format!("{} (new season)", product.get("Name").as_text().unwrap_or_default());
+    let name = format!("New season: {}", product.get("Name").as_text().unwrap_or_default());
     product.set("Name", SimValue::text(name));
 }
 
