@@ -206,12 +206,12 @@ fn tell(store: &Store, run: &Run, told: &mut Option<(RunState, DateTime<Utc>)>) 
 /// Prints the outcome of a run.
 pub(super) fn report(store: &Store, run: &Run, as_json: bool) {
     if as_json {
-        println!("{}", run_json(&store.name, run));
+        super::say(run_json(&store.name, run));
         return;
     }
     let counts = run.counts;
     let outcome = run.verdict.map_or(run.state.as_str(), crate::domain::run::Verdict::as_str);
-    println!(
+    super::say(format_args!(
         "{}: {outcome} · {} products seen, {} new, {} changed, {} unchanged, {} in quarantine · {} pages, {} calls{}",
         store.name,
         counts.seen,
@@ -222,7 +222,7 @@ pub(super) fn report(store: &Store, run: &Run, as_json: bool) {
         counts.pages,
         counts.calls,
         duration_ms(run).map_or(String::new(), |ms| format!(", {:.1} s", ms as f64 / 1000.0)),
-    );
+    ));
     if let Some(error) = run.error.as_ref().filter(|_| !run.state.unfinished()) {
         super::complain(&format!("{}: {error}", store.name));
     }

@@ -1,7 +1,8 @@
 //! Secret values: wrapped from the prompt to the header.
 //!
 //! [`Secret`] has no `Display`, prints as `[REDACTED]` in `Debug`, cannot be serialised and is wiped from memory
-//! when dropped. `expose` is called in three places only: sealing, fingerprinting and placing the header.
+//! when dropped. `expose` is for sealing, fingerprinting, placing the header, cutting it out of errors and connecting,
+//! and for nothing else.
 
 use secrecy::{ExposeSecret, SecretString};
 

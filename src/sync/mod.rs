@@ -8,6 +8,7 @@ mod canary;
 mod heartbeat;
 mod outcome;
 mod seen;
+mod sequence;
 mod walk;
 
 use std::sync::Arc;

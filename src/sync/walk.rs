@@ -1,10 +1,8 @@
 //! The walk: page after page of the whole catalogue, each committed with its checkpoint before the next is begun
 //! (or, with `fetch.in_flight` above 1, before so many are under way that a crash would repeat more).
 //!
-//! Pages are counted from 0 and asked for in the order of their IDs; the list ends at an empty page. One that comes where
-//! more was to be expected is asked for twice. A page that brings nothing new is asked for twice, and then the one after
-//! it: a server may treat pages 0 and 1 alike, or repeat a page by mistake. A request that is refused is made once more
-//! before anything of it is given up. Where that leaves a doubt, the verdict says so (spec: Neto API §3.2, §8).
+//! [`super::sequence`] says which page is next and when the list is at its end. A request that is refused is made once more
+//! before anything of it is given up.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,6 +15,7 @@ use super::Syncer;
 use super::heartbeat::{Heartbeat, STOP_PATIENCE};
 use super::outcome::{Stop, failed};
 use super::seen::Seen;
+use super::sequence::{Next, Sequence};
 use crate::connector::neto::{self, Page, Shape};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
@@ -45,36 +44,11 @@ pub struct Walk<'a> {
     /// Counts at the last commit, without the calls of this attempt.
     counts: Counts,
     seen: Seen,
-    repeats: Repeats,
-    /// Doubts about the copy, each a sentence.
-    doubts: Vec<String>,
+    sequence: Sequence,
     /// Whether the last request was refused, and is made once more as it was.
     refused: bool,
     /// Whether a call of this attempt has succeeded.
     key_works: bool,
-}
-
-/// Pages that brought nothing new.
-#[derive(Debug, Default)]
-struct Repeats {
-    /// How often in a row.
-    in_row: u32,
-    /// Records of the last page that brought something.
-    last_new: usize,
-    /// Records of the largest page of this attempt: what a full page is, whatever was asked for.
-    full: usize,
-    /// Whether the last page was empty and is asked for again.
-    empty: bool,
-}
-
-/// What to do after a page.
-enum Next {
-    /// Go on behind it.
-    Forward,
-    /// Forget what is under way and ask for this page.
-    Jump(u32),
-    /// The list is at its end.
-    End,
 }
 
 impl<'a> Walk<'a> {
@@ -97,6 +71,7 @@ impl<'a> Walk<'a> {
             Some(state) => Budget::restore(state, calls_per_minute, now),
             None => Budget::empty(calls_per_minute, now),
         };
+        let sequence = Sequence::new(checkpoint.page_size);
         Self {
             syncer,
             store,
@@ -109,8 +84,7 @@ impl<'a> Walk<'a> {
             checkpoint,
             counts: run.counts,
             seen: Seen::default(),
-            repeats: Repeats::default(),
-            doubts: Vec::new(),
+            sequence,
             refused: false,
             key_works: false,
         }
@@ -154,7 +128,7 @@ impl<'a> Walk<'a> {
             };
             match self.store_page(&page).await? {
                 Next::End => return Ok(()),
-                Next::Forward => {}
+                Next::Store => {}
                 Next::Jump(page) => {
                     ahead.clear();
                     self.checkpoint.page = page;
@@ -207,31 +181,17 @@ impl<'a> Walk<'a> {
         for warning in &page.warnings {
             warn!(page = number, "the store warns: {warning}");
         }
-        let mut products: Vec<Product<'_>> = Vec::with_capacity(page.records().len());
-        let mut quarantined = Vec::new();
+        let (mut products, quarantined) = normalize(page);
         let mut new = 0;
-        for record in page.records() {
-            match neto::normalize(record, page.lossy) {
-                Ok(product) => {
-                    new += i64::from(self.seen.product(product.inventory_id));
-                    products.push(product);
-                }
-                Err(reject) => {
-                    new += i64::from(self.seen.unreadable(record));
-                    debug!(page = number, inventory_id = reject.inventory_id, "quarantined: {}", reject.reason);
-                    quarantined.push(Quarantined {
-                        inventory_id: reject.inventory_id,
-                        reason: reject.reason,
-                        raw: record,
-                    });
-                }
-            }
+        let seen = &mut self.seen;
+        let next = self.sequence.judge(number, page.records().len(), || {
+            let known = products.iter().map(|product| seen.product(product.inventory_id)).filter(|new| *new).count();
+            new = known + quarantined.iter().map(|record| seen.unreadable(record.raw)).filter(|new| *new).count();
+            new > 0
+        });
+        if next != Next::Store {
+            return Ok(next);
         }
-        let records = page.records().len();
-        if new == 0 {
-            return Ok(self.nothing_new(number, records));
-        }
-        self.new_page(number, records);
         keep_last(&mut products);
         let checkpoint = Checkpoint {
             page: number + 1,
@@ -240,7 +200,7 @@ impl<'a> Walk<'a> {
         };
         let mut counts = self.counts();
         counts.pages += 1;
-        counts.seen += new;
+        counts.seen += new as i64;
         let write = PageWrite {
             lease: self.lease,
             lease_for: self.syncer.config.worker.lease(),
@@ -251,7 +211,7 @@ impl<'a> Walk<'a> {
             now: self.syncer.clock.now(),
         };
         let written = products::commit_page(&self.syncer.db, write).await?;
-        debug!(page = number, page.items = records, page.bytes = page.bytes(), "page stored");
+        debug!(page = number, page.items = page.records().len(), page.bytes = page.bytes(), "page stored");
         self.counts = Counts { calls: self.counts.calls, ..written };
         self.checkpoint = checkpoint;
         if self.checkpoint.page >= self.syncer.config.fetch.max_pages {
@@ -261,7 +221,7 @@ impl<'a> Walk<'a> {
                 .hint("raise it if the store is really that large")
                 .into());
         }
-        Ok(Next::Forward)
+        Ok(Next::Store)
     }
 
     /// The first answer of an attempt proves that the key works.
@@ -274,43 +234,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// A page came that brought something.
-    fn new_page(&mut self, number: u32, records: usize) {
-        // Pages 0 and 1 alike is a way of counting, not a gap.
-        if self.repeats.in_row >= 2 && number != 2 {
-            self.doubts.push(format!("page {} only repeated the one before it", number - 1));
-        }
-        let full = self.repeats.full.max(records);
-        self.repeats = Repeats { in_row: 0, last_new: records, full, empty: false };
-    }
-
-    /// A page came that brought nothing: the end, or a repetition that is looked into.
-    fn nothing_new(&mut self, number: u32, records: usize) -> Next {
-        if records == 0 {
-            // After a full page, and where nothing is known of the one before, more was to be expected.
-            let expected = self.repeats.last_new >= self.repeats.full;
-            let again = expected && !std::mem::replace(&mut self.repeats.empty, true);
-            return if again { Next::Jump(number) } else { Next::End };
-        }
-        self.repeats.in_row += 1;
-        match self.repeats.in_row {
-            1 => Next::Jump(number),
-            2 => Next::Jump(number + 1),
-            _ => {
-                if self.repeats.last_new >= self.checkpoint.page_size as usize {
-                    let doubt = format!(
-                        "the store repeats page {} instead of an empty page at the end",
-                        number.saturating_sub(2)
-                    );
-                    self.doubts.push(doubt);
-                }
-                Next::End
-            }
-        }
-    }
-
     /// What the finished walk says about the copy.
-    pub async fn verdict(mut self) -> Result<End, Stop> {
+    pub async fn verdict(self) -> Result<End, Stop> {
+        let mut doubts = self.sequence.doubts;
         let Counts { seen, quarantined, .. } = self.counts;
         let max_share = self.syncer.config.quarantine.max_share;
         if quarantined > FEW && quarantined as f64 > max_share * seen as f64 {
@@ -322,22 +248,22 @@ impl<'a> Walk<'a> {
             return Ok(failed(ErrorClass::Data, error));
         }
         if quarantined > 0 {
-            self.doubts.push(format!(
+            doubts.push(format!(
                 "{quarantined} records are in quarantine, see `netosync quarantine list {}`",
                 self.store.name
             ));
         }
         if !self.shape.refused.is_empty() {
-            self.doubts.push(format!("the store refuses the selectors {}", self.shape.refused.join(", ")));
+            doubts.push(format!("the store refuses the selectors {}", self.shape.refused.join(", ")));
         }
         let held = products::count(&self.syncer.db, self.store.id).await?;
         if seen.unsigned_abs() < held {
-            self.doubts.push(format!(
+            doubts.push(format!(
                 "the store listed {seen} products where the mirror holds {held}; the others are kept as they were"
             ));
         }
-        let verdict = if self.doubts.is_empty() { Verdict::Complete } else { Verdict::Partial };
-        let error = (!self.doubts.is_empty()).then(|| self.doubts.join("; "));
+        let verdict = if doubts.is_empty() { Verdict::Complete } else { Verdict::Partial };
+        let error = (!doubts.is_empty()).then(|| doubts.join("; "));
         Ok(End { state: RunState::Succeeded, verdict: Some(verdict), error_class: None, error })
     }
 }
@@ -351,4 +277,20 @@ fn keep_last(products: &mut Vec<Product<'_>>) {
     products.reverse();
     products.retain(|product| met.insert(product.inventory_id));
     products.reverse();
+}
+
+/// The products of a page, and the records that are none.
+fn normalize(page: &Page) -> (Vec<Product<'_>>, Vec<Quarantined<'_>>) {
+    let mut products = Vec::with_capacity(page.records().len());
+    let mut quarantined = Vec::new();
+    for record in page.records() {
+        match neto::normalize(record, page.lossy) {
+            Ok(product) => products.push(product),
+            Err(reject) => {
+                debug!(inventory_id = reject.inventory_id, "quarantined: {}", reject.reason);
+                quarantined.push(Quarantined { inventory_id: reject.inventory_id, reason: reject.reason, raw: record });
+            }
+        }
+    }
+    (products, quarantined)
 }

@@ -230,7 +230,7 @@ async fn after_429_the_run_rests_uncounted_and_goes_on_where_it_was(db: TestDb) 
     assert_complete(&run);
     assert_eq!((run.attempt, run.counts.pages), (1, PAGES));
     let asked: Vec<_> = world.shop.calls().iter().filter_map(|call| call.page).collect();
-    assert_eq!(asked, [0, 1, 2, 2, 2, 2, 3, 4, 5, 5], "again only what was refused, and the empty page");
+    assert_eq!(asked, [0, 1, 2, 2, 2, 2, 3, 4, 5, 6], "again only what was refused, and a look behind the end");
     assert_eq!(run.counts.calls, asked.len() as i64);
     assert_eq!(world.errors().await, Vec::<String>::new());
 }
