@@ -37,6 +37,15 @@ pub enum StorageError {
         #[source]
         source: sqlx::Error,
     },
+    /// There is no room left. Whatever was half written is taken back.
+    #[error("could not {doing}: the database's disk is full; make room and start again, it goes on where it was")]
+    DiskFull {
+        /// What we were about to do, to follow "could not".
+        doing: &'static str,
+        /// What the driver said.
+        #[source]
+        source: DbErr,
+    },
     /// A statement failed.
     #[error("could not {doing}: {source}")]
     Query {
@@ -112,17 +121,45 @@ pub enum StorageError {
 impl StorageError {
     /// Wraps what sea-orm reports; `doing` follows "could not".
     pub(crate) fn query(doing: &'static str) -> impl FnOnce(DbErr) -> Self {
-        move |source| Self::Query { doing, source }
+        move |source| {
+            if is_disk_full(&source) { Self::DiskFull { doing, source } } else { Self::Query { doing, source } }
+        }
     }
 
     /// Wraps what sqlx reports, for the set-based statements; `doing` follows "could not".
-    #[allow(dead_code, reason = "for the set-based statements, which arrive with the products")]
     pub(crate) fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Query { doing, source: DbErr::Exec(RuntimeErr::SqlxError(source.into())) }
+        move |source| Self::query(doing)(DbErr::Exec(RuntimeErr::SqlxError(source.into())))
     }
+}
+
+/// SQLite's result code (13, `SQLITE_FULL`) and PostgreSQL's state (53100, `disk_full`) for a disk without room.
+fn is_disk_full(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "13" | "53100"))
 }
 
 /// Whether `error` says that a unique key was taken.
 pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_says_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("small.db").display());
+        let mut connection = SqliteConnection::connect(&url).await.expect("a database");
+        sqlx::raw_sql("PRAGMA max_page_count = 4; CREATE TABLE t (b)").execute(&mut connection).await.expect("a table");
+        let insert = sqlx::query("INSERT INTO t VALUES (zeroblob(1000000))").execute(&mut connection).await;
+        let error = StorageError::sql("write a page of products")(insert.expect_err("there is no room"));
+        assert!(matches!(error, StorageError::DiskFull { .. }), "{error:?}");
+        assert!(error.to_string().contains("make room and start again"), "{error}");
+    }
 }
