@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use super::Syncer;
 use super::heartbeat::{Heartbeat, STOP_PATIENCE};
@@ -25,7 +25,7 @@ use crate::domain::store::{Credential, Store};
 use crate::storage::products::{self, PageWrite, Quarantined};
 use crate::storage::runs::End;
 use crate::storage::{StorageError, credentials};
-use crate::transport::{CallContext, StoreBudget};
+use crate::transport::{CallContext, StoreBudget, quotable};
 
 /// A page on its way.
 type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
@@ -148,12 +148,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Starts asking for a page.
-    fn ask(&self, page: u32) -> Ahead {
-        let request = neto::walk(&self.store.url, self.credential, &self.shape, page, self.checkpoint.page_size);
+    fn ask(&self, page_number: u32) -> Ahead {
+        let request = neto::walk(&self.store.url, self.credential, &self.shape, page_number, self.checkpoint.page_size);
         let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            transport.call(&context, &request, |answer| neto::decode(answer.body, answer.lossy)).await
-        }))
+        let call = async move {
+            let page = transport.call(&context, &request, |answer| neto::decode(answer.body, answer.lossy)).await?;
+            for warning in &page.warnings {
+                warn!("page {page_number}: the store warns: {}", quotable(&request, warning));
+            }
+            Ok(page)
+        };
+        AbortOnDropHandle::new(tokio::spawn(call.in_current_span()))
     }
 
     /// Waits for a page; a stop is patient with it for a while, a lost lease is not.
@@ -178,9 +183,6 @@ impl<'a> Walk<'a> {
         self.note_working_key().await?;
         self.refused = false;
         let number = self.checkpoint.page;
-        for warning in &page.warnings {
-            warn!(page = number, "the store warns: {warning}");
-        }
         let (mut products, quarantined) = normalize(page);
         let mut new = 0;
         let seen = &mut self.seen;

@@ -82,6 +82,12 @@ impl From<&Config> for Settings {
 #[error("the HTTP client could not be set up: {0}")]
 pub struct TransportError(#[from] reqwest::Error);
 
+/// What a store said in a good answer, fit for the log: without the credentials of `request`, short, on one line.
+#[must_use]
+pub fn quotable(request: &Request, said: &str) -> String {
+    Redactor::of(request).excerpt(said)
+}
+
 /// Sends requests. One for the whole process: it keeps the connections.
 #[derive(Debug)]
 pub struct Transport {
