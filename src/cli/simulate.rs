@@ -88,7 +88,7 @@ pub async fn run(args: &SimulateArgs) -> Result<Exit, CliError> {
         let message = format!("cannot listen on {}: {error}; choose another address with --listen", args.listen);
         CliError::new(Exit::Failed, message)
     })?;
-    print!("{}", introduction(args, &shop.url()));
+    super::say(introduction(args, &shop.url()).trim_end());
     let stop = CancellationToken::new();
     let _signals = super::signals::stop_on_signal(stop.clone());
     tokio::select! {
@@ -97,7 +97,7 @@ pub async fn run(args: &SimulateArgs) -> Result<Exit, CliError> {
     }
     let calls = shop.calls_made();
     shop.stop().await;
-    println!("stopped after {calls} calls");
+    super::say(format_args!("stopped after {calls} calls"));
     Ok(Exit::Done)
 }
 
@@ -145,6 +145,6 @@ async fn edit(shop: &SimulatedStore, every: Option<u64>) {
     loop {
         ticks.tick().await;
         let edited = shop.with_catalogue(|catalogue| catalogue.edit_random(EDITS, SystemClock.now()));
-        println!("edited the products {edited:?}");
+        super::say(format_args!("edited the products {edited:?}"));
     }
 }

@@ -48,6 +48,17 @@ fn the_demo_tells_what_changed_and_leaves_its_database_only() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_of_the_demo_does_not_end_it_badly() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut process = netosync(folder.path(), &["demo", "--products", "60"]);
+    let mut process = Running(process.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts"));
+
+    drop(process.0.stdout.take());
+
+    assert_eq!(process.0.wait().expect("it is ours").code(), Some(0));
+}
+
+#[test]
 fn the_demo_leaves_a_file_alone_that_no_demo_made() {
     let folder = TempDir::new().expect("a temporary folder");
     let mine = folder.path().join("shop.db");

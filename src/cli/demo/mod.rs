@@ -84,9 +84,9 @@ fn app(args: &DemoArgs) -> Result<App, CliError> {
 async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) -> Result<Exit, CliError> {
     let file = args.database.display();
     let products = args.products;
-    println!(
+    super::say(format_args!(
         "A simulated webstore with {products} products, in all the odd spellings of real ones, is copied into {file}.\n"
-    );
+    ));
     let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
     let store = stores::add_store(db, &demo_store(&shop.url())).await?;
     let key = Secret::new(shop.key());
@@ -104,29 +104,32 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
         Ok::<_, CliError>(Exit::of_run(&run))
     };
 
-    println!("1. The first sync reads everything.");
+    super::say("1. The first sync reads everything.");
     let exit = sync(&store).await?;
     if exit != Exit::Done {
         return Ok(exit);
     }
     let before = changes::last(db, store.id).await?;
     let now = app.now();
-    println!("\n2. Somebody works in the shop: {}.", shop.with_catalogue(|catalogue| work(catalogue, now)));
-    println!("\n3. The second sync writes only what changed.");
+    super::say(format_args!(
+        "\n2. Somebody works in the shop: {}.",
+        shop.with_catalogue(|catalogue| work(catalogue, now))
+    ));
+    super::say("\n3. The second sync writes only what changed.");
     let exit = sync(&store).await?;
     if exit != Exit::Done {
         return Ok(exit);
     }
-    println!("\nWhat changed, as the table product_changes tells it:");
+    super::say("\nWhat changed, as the table product_changes tells it:");
     for line in changes::after(db, store.id, before, LINES).await? {
         let name = show::name(db, line.inventory_id).await?;
-        println!("  {}", show::change(&line, &name));
+        super::say(format_args!("  {}", show::change(&line, &name)));
     }
-    println!("\nNow ask with SQL. What is sold out?\n\n  sqlite3 {file} \"{SOLD_OUT}\"\n");
-    println!("{}", show::result(db, SOLD_OUT).await?);
-    println!("\nWhich prices changed?\n\n  sqlite3 {file} \"{PRICES}\"\n");
-    println!("Your own store is next: netosync store add --help");
-    println!("And to rehearse a revoked key or a busy store: netosync simulate --help");
+    super::say(format_args!("\nNow ask with SQL. What is sold out?\n\n  sqlite3 {file} \"{SOLD_OUT}\"\n"));
+    super::say(show::result(db, SOLD_OUT).await?);
+    super::say(format_args!("\nWhich prices changed?\n\n  sqlite3 {file} \"{PRICES}\"\n"));
+    super::say("Your own store is next: netosync store add --help");
+    super::say("And to rehearse a revoked key or a busy store: netosync simulate --help");
     Ok(Exit::Done)
 }
 
