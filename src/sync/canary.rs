@@ -26,7 +26,7 @@ pub enum Refusal {
 }
 
 /// Marks the key `suspect` and asks again. A key that has worked before is `revoked` only after the configured number
-/// of refused canaries; one that never worked is refused at once, because there is nothing to wait for. `worked` says
+/// of refused canaries; one that never worked, or is revoked already, is refused at once and stays what it is. `worked` says
 /// that it has worked in this very run, which the credential as it was opened does not know.
 pub async fn confirm(
     syncer: &Syncer,
@@ -38,14 +38,18 @@ pub async fn confirm(
     refusal: &RemoteError,
 ) -> Result<Refusal, Stop> {
     let said = sentence(refusal);
-    flag(syncer, credential, CredentialState::Suspect, &said).await?;
     let fix = format!("give a working key with `netosync store rekey {}`", store.name);
-    if !worked && credential.last_ok_at.is_none() {
-        return Ok(Refusal::Confirmed(failed(
-            ErrorClass::Unauthorized,
-            format!("{said}; this key has never worked: {fix}"),
-        )));
+    let known = match (worked, credential.state, credential.last_ok_at) {
+        (false, CredentialState::Revoked, _) => Some((CredentialState::Revoked, "it is known to be revoked")),
+        (false, _, None) => Some((CredentialState::Suspect, "this key has never worked")),
+        _ => None,
+    };
+    if let Some((state, why)) = known {
+        flag(syncer, credential, state, &said).await?;
+        let error = format!("{said}; {why}: {fix}");
+        return Ok(Refusal::Confirmed(failed(ErrorClass::Unauthorized, error)));
     }
+    flag(syncer, credential, CredentialState::Suspect, &said).await?;
     let settings = &syncer.config.auth;
     for (number, wait) in (1..=settings.canary_tries).zip(waits(settings)) {
         warn!("{said}; asking again in {} ms ({} of {})", wait.as_millis(), number, settings.canary_tries);

@@ -1,7 +1,5 @@
 //! Keeps a run's lease alive while the run is worked on.
 
-use std::time::Duration;
-
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -55,6 +53,3 @@ async fn beat(syncer: Syncer, lease: Lease, lost: CancellationToken) {
     }
     lost.cancel();
 }
-
-/// How long a stop waits for the page under way before it leaves without it.
-pub const STOP_PATIENCE: Duration = Duration::from_secs(5);

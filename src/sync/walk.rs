@@ -6,13 +6,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, debug, warn};
 
 use super::Syncer;
-use super::heartbeat::{Heartbeat, STOP_PATIENCE};
+use super::heartbeat::Heartbeat;
 use super::outcome::{Stop, failed};
 use super::seen::Seen;
 use super::sequence::{Next, Sequence};
@@ -26,6 +27,9 @@ use crate::storage::products::{self, PageWrite, Quarantined};
 use crate::storage::runs::End;
 use crate::storage::{StorageError, credentials};
 use crate::transport::{CallContext, StoreBudget, quotable};
+
+/// How long a stop waits for the page under way before it leaves without it.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A page on its way.
 type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;

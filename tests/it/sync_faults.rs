@@ -181,6 +181,13 @@ async fn a_key_revoked_in_the_middle_cancels_the_run_with_evidence(db: TestDb) {
     assert_eq!((flagged.state, flagged.state_since), (CredentialState::Revoked, world.syncer.clock.now()));
     let evidence = flagged.last_error.expect("evidence");
     assert!(evidence.contains("Invalid API Key") && !evidence.contains(world.shop.key()), "{evidence}");
+
+    let made = world.shop.calls_made();
+    let again = world.sync().await;
+
+    assert_eq!((again.state, again.error_class), (RunState::Failed, Some(ErrorClass::Unauthorized)));
+    assert_eq!(world.shop.calls_made() - made, 1, "a key known to be revoked costs one call");
+    assert_eq!(credential(&world).await.state, CredentialState::Revoked);
 }
 
 async fn a_key_revoked_during_the_first_run_is_revoked_too(db: TestDb) {
