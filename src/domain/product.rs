@@ -117,7 +117,7 @@ fn compare_keys(a: &[Value<'_>], b: &[Value<'_>]) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
-fn hash_row(hash: &mut Xxh3, row: &[Value<'_>]) {
+pub(super) fn hash_row(hash: &mut Xxh3, row: &[Value<'_>]) {
     for value in row {
         match value {
             Value::Null => hash.update(&[0]),

@@ -5,6 +5,8 @@
 
 pub mod credentials;
 pub mod cursors;
+pub mod findings;
+pub mod held_removals;
 pub mod numeric;
 pub mod product_categories;
 pub mod product_changes;
@@ -75,6 +77,8 @@ mod tests {
             shape::<super::product_sales_channels::Entity>(),
             shape::<super::product_changes::Entity>(),
             shape::<super::runs::Entity>(),
+            shape::<super::findings::Entity>(),
+            shape::<super::held_removals::Entity>(),
             shape::<super::cursors::Entity>(),
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),

@@ -125,6 +125,7 @@ pub struct Model {
     pub first_seen_at: DateTimeUtc,
     pub changed_at: DateTimeUtc,
     pub removed_at: Option<DateTimeUtc>,
+    pub light_hash: Option<Vec<u8>>,
 }
 
 /// Joined by hand, where at all.

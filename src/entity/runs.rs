@@ -32,6 +32,9 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     pub finished_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
+    pub repaired: i64,
+    pub id_digest: Option<String>,
+    pub approve_removals: bool,
 }
 
 /// Joined by hand, where at all.

@@ -102,6 +102,8 @@ pub fn tables() -> Vec<TableDoc> {
     tables.extend([
         own("product_changes", "What changed, in the order it was seen.", &["store_id", "seq"], PRODUCT_CHANGES),
         own("runs", "The syncs: those that wait, the one that runs, and the history.", &["id"], RUNS),
+        own("findings", "What a run's sweep found and has not dealt with yet.", &["run_id", "inventory_id"], FINDINGS),
+        own("held_removals", "Removals that wait for approval.", &["store_id"], HELD_REMOVALS),
         own("cursors", "Where the next listing of a kind starts.", &["store_id", "kind"], CURSORS),
         own("quarantine", "Records that could not be read, kept as sent.", &["id"], QUARANTINE),
         own("records", "Records of the described connectors.", &["store_id", "stream", "key"], RECORDS),
@@ -164,6 +166,25 @@ const PRODUCT_OURS: Columns = &[
     ("first_seen_at", TIME, FIRST_SEEN),
     ("changed_at", TIME, CHANGED),
     ("removed_at", TIME, REMOVED),
+    ("light_hash", BYTES, "Hash over prices, stock and the date of the last edit, which sweeps compare."),
+];
+
+const FINDINGS: Columns = &[
+    ("run_id", INT, "The run that found it, runs.id."),
+    ("inventory_id", INT, "The product."),
+    (
+        "kind",
+        TEXT,
+        "look (new or edited: to be fetched), missing (to be asked for by its ID) or gone (asked for, not there).",
+    ),
+];
+
+const HELD_REMOVALS: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("run_id", INT, "The run that found them missing."),
+    ("products", INT, "How many products."),
+    ("id_digest", TEXT, "Digest of their IDs: an equal one in the next sweep confirms them."),
+    ("at", TIME, "When they were held back."),
 ];
 
 const STORES: Columns = &[
@@ -182,6 +203,7 @@ const STORES: Columns = &[
     ("as_of", TIME, "Until when every row of the store is known to hold."),
     ("change_seq", INT, "Number of its last row in product_changes."),
     ("created_at", TIME, "When the store was added."),
+    ("overlap_secs", INT, "By how much an incremental run begins before its cursor; NULL = the configured least."),
 ];
 
 const CREDENTIALS: Columns = &[
@@ -227,6 +249,9 @@ const RUNS: Columns = &[
     ("started_at", TIME, "First claim."),
     ("finished_at", TIME, "End."),
     ("created_at", TIME, "When it was asked for."),
+    ("repaired", INT, "Products that had slipped or changed between pages and were fetched by the closing sweep."),
+    ("id_digest", TEXT, "Digest of all IDs the store listed, whatever their order."),
+    ("approve_removals", ColumnKind::Of(Kind::Bool), "Whether a person has approved all removals of this run."),
 ];
 
 const CURSORS: Columns = &[

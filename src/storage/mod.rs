@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod crypter;
 pub mod dictionary;
 mod error;
+pub mod findings;
 pub mod master_key;
 pub mod overview;
 pub mod products;

@@ -7,6 +7,7 @@
 mod canary;
 mod heartbeat;
 mod outcome;
+mod seam;
 mod seen;
 mod sequence;
 mod walk;

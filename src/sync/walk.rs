@@ -153,7 +153,8 @@ impl<'a> Walk<'a> {
 
     /// Starts asking for a page.
     fn ask(&self, page_number: u32) -> Ahead {
-        let request = neto::walk(&self.store.url, self.credential, &self.shape, page_number, self.checkpoint.page_size);
+        let request =
+            neto::walk(&self.store.url, self.credential, &self.shape, page_number, self.checkpoint.page_size, None);
         let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
         let call = async move {
             let page = transport.call(&context, &request, |answer| neto::decode(answer.body, answer.lossy)).await?;
@@ -212,6 +213,8 @@ impl<'a> Walk<'a> {
             lease_for: self.syncer.config.worker.lease(),
             products: &products,
             quarantined: &quarantined,
+            found: &[],
+            done: &[],
             checkpoint: &checkpoint,
             counts,
             now: self.syncer.clock.now(),

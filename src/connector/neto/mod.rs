@@ -16,4 +16,4 @@ mod tests;
 
 pub use answer::{Page, decode};
 pub use record::{Reject, normalize};
-pub use request::{Shape, canary, walk};
+pub use request::{Shape, canary, fetch, walk};

@@ -1,11 +1,13 @@
 //! `GetItem` requests (spec: Neto API §1 to §3).
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use url::Url;
 
 use super::collection::COLLECTIONS;
 use crate::domain::catalogue::{PRODUCT, TEXTS};
 use crate::domain::http::Request;
+use crate::domain::light;
 use crate::domain::store::{Credential, Scheme};
 
 /// Path of the one endpoint, below the store's address.
@@ -44,6 +46,18 @@ impl Shape {
         Self { selectors: named.chain(misc).collect(), ordered: true, refused: Vec::new() }
     }
 
+    /// The light part of every product (see [`light`]), in the order of their IDs.
+    #[must_use]
+    pub fn light() -> Self {
+        let columns = light::columns().flat_map(|name| {
+            let column = PRODUCT.iter().find(|column| column.name == name);
+            column.expect("a column of the catalogue").api
+        });
+        let rest = ["ID", "WarehouseQuantity", "PriceGroups", "PriceGroups.MultilevelBands"];
+        let selectors = columns.copied().chain(rest).map(str::to_owned).collect();
+        Self { selectors, ordered: true, refused: Vec::new() }
+    }
+
     /// Gives up what a refusal's message names, or else the undocumented selectors. `false` when nothing is left that
     /// could be given up, so that asking again would be refused again.
     pub fn give_up(&mut self, message: &str) -> bool {
@@ -65,19 +79,44 @@ impl Shape {
     }
 }
 
-/// Page `page` (from 0) of a walk over all products, active or not.
+/// Page `page` (from 0) of a walk over all products, active or not; only over those edited since then, where that is given
+/// (spec §3.2: date filters are UTC).
 #[must_use]
-pub fn walk(store_url: &Url, credential: &Credential, shape: &Shape, page: u32, limit: u32) -> Request {
+pub fn walk(
+    store_url: &Url,
+    credential: &Credential,
+    shape: &Shape,
+    page: u32,
+    limit: u32,
+    edited_since: Option<DateTime<Utc>>,
+) -> Request {
     let mut filter = json!({
         "IsActive": ["True", "False"],
         "Page": page.to_string(),
         "Limit": limit.to_string(),
         "OutputSelector": shape.selectors,
     });
+    if let Some(since) = edited_since {
+        filter["DateUpdatedFrom"] = since.format("%Y-%m-%d %H:%M:%S").to_string().into();
+    }
     if shape.ordered {
         filter["OrderBy"] = "ID".into();
         filter["OrderDirection"] = "ASC".into();
     }
+    get_item(store_url, credential, &filter)
+}
+
+/// The products with those IDs, as far as the store has them.
+#[must_use]
+pub fn fetch(store_url: &Url, credential: &Credential, shape: &Shape, ids: &[i64]) -> Request {
+    let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
+    let filter = json!({
+        "IsActive": ["True", "False"],
+        "InventoryID": ids,
+        "Page": "0",
+        "Limit": ids.len().to_string(),
+        "OutputSelector": shape.selectors,
+    });
     get_item(store_url, credential, &filter)
 }
 
@@ -159,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_walk_asks_for_both_states_in_the_order_of_ids() {
-        let request = walk(&url("https://shop.example"), &credential(Scheme::ApiKey), &Shape::full(), 3, 50);
+        let request = walk(&url("https://shop.example"), &credential(Scheme::ApiKey), &Shape::full(), 3, 50, None);
         assert_eq!(request.url.as_str(), "https://shop.example/do/WS/NetoAPI");
         let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
         for (key, expected) in [
@@ -171,6 +210,20 @@ mod tests {
         ] {
             assert_eq!(body["Filter"][key], expected, "{key}");
         }
+    }
+
+    #[test]
+    fn a_light_walk_asks_for_little_and_a_fetch_for_what_is_named() {
+        let light = Shape::light().selectors;
+        assert!(light.len() < 20 && light.contains(&"DateUpdatedUTC".to_owned()), "{light:?}");
+        assert!(light.iter().all(|name| Shape::full().selectors.contains(name)));
+        let since = "2026-11-21T08:09:10Z".parse().unwrap();
+        let store = url("https://shop.example");
+        let walked = walk(&store, &credential(Scheme::ApiKey), &Shape::light(), 0, 50, Some(since));
+        assert!(walked.body.contains(r#""DateUpdatedFrom":"2026-11-21 08:09:10""#), "{}", walked.body);
+        let fetched = fetch(&store, &credential(Scheme::ApiKey), &Shape::full(), &[7, 9]);
+        let body: serde_json::Value = serde_json::from_str(&fetched.body).unwrap();
+        assert_eq!((&body["Filter"]["InventoryID"], &body["Filter"]["Limit"]), (&json!(["7", "9"]), &json!("2")));
     }
 
     #[test]

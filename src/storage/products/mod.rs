@@ -5,8 +5,10 @@
 
 mod known;
 mod postgres;
+mod removal;
 mod rows;
 mod sqlite;
+mod sweep;
 mod transaction;
 
 use std::collections::HashMap;
@@ -14,12 +16,16 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
+pub use self::removal::{Removal, mark_removed};
 use self::rows::{Cell, Rows};
+pub use self::sweep::{Held, held_between, load};
 use self::transaction::Transaction;
 use super::{Database, StorageError};
 use crate::domain::catalogue::{CHILDREN, Kind};
 use crate::domain::change::Change;
+use crate::domain::finding::Finding;
 use crate::domain::json::canonical;
+use crate::domain::light;
 use crate::domain::product::{ContentHash, Product, Value};
 use crate::domain::run::{Checkpoint, Counts, Lease};
 use crate::entity::products;
@@ -48,6 +54,10 @@ pub struct PageWrite<'a> {
     pub quarantined: &'a [Quarantined<'a>],
     /// Where the walk goes on after this page.
     pub checkpoint: &'a Checkpoint,
+    /// What a sweep has found on it and leaves for later.
+    pub found: &'a [Finding],
+    /// Findings that are dealt with by this page.
+    pub done: &'a [i64],
     /// Counts of the run without this page's `inserted`, `updated`, `unchanged` and `quarantined`.
     pub counts: Counts,
     /// Time of the commit.
@@ -86,7 +96,10 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     let old = tx.load(store_id, &touched).await?;
     let writes = Writes::new(page, &plan, &known, &old);
     tx.write(store_id, &writes, page).await?;
+    tx.relight(store_id, &plan.relit(page.products)).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
+    tx.found(page.lease.run_id, page.found).await?;
+    tx.done(page.lease.run_id, page.done).await?;
     tx.commit().await?;
     Ok(Some(counts))
 }
@@ -95,6 +108,8 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
 #[derive(Clone, Copy, Debug)]
 struct Known {
     hash: ContentHash,
+    /// Whether the hash of the light part is there too, which products stored by an early version lack.
+    light: bool,
     removed: bool,
 }
 
@@ -103,7 +118,11 @@ struct Known {
 struct Plan {
     inserted: Vec<usize>,
     updated: Vec<usize>,
+    /// Unchanged, but without the hash of the light part.
+    unlit: Vec<usize>,
     hashes: Vec<ContentHash>,
+    /// Hashes of the light parts, of products that are written.
+    lights: Vec<ContentHash>,
 }
 
 impl Plan {
@@ -113,10 +132,19 @@ impl Plan {
             match known.get(&product.inventory_id) {
                 None => plan.inserted.push(index),
                 Some(known) if known.hash != *hash || known.removed => plan.updated.push(index),
+                Some(known) if !known.light => plan.unlit.push(index),
                 Some(_) => {}
             }
         }
+        plan.lights = vec![ContentHash::default(); products.len()];
+        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unlit) {
+            plan.lights[*index] = light::hash(&products[*index]);
+        }
         plan
+    }
+
+    fn relit(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash)> {
+        self.unlit.iter().map(|index| (products[*index].inventory_id, self.lights[*index])).collect()
     }
 }
 
@@ -124,8 +152,8 @@ impl Plan {
 struct Feed<'a> {
     product: &'a Product<'a>,
     kind: &'static str,
-    /// `None` for a product that is new: its fields are in the tables.
-    fields: Option<String>,
+    /// Field to old and new value; of a product that is new, all it has.
+    fields: String,
 }
 
 /// The rows of a page, table by table.
@@ -154,20 +182,21 @@ impl<'a> Writes<'a> {
         };
         for &index in &plan.inserted {
             let product = &page.products[index];
-            writes.product(page, product, &plan.hashes[index]);
+            writes.product(page, product, &plan.hashes[index], &plan.lights[index]);
             writes.texts(page, product);
             for child in 0..CHILDREN.len() {
                 // Rows left over from a product somebody deleted by hand would stand in the way.
                 writes.replaced[child].push(product.inventory_id);
                 writes.child(page, product, child);
             }
-            writes.feed.push(Feed { product, kind: "added", fields: None });
+            let fields = Change::between(&Product::empty(product.inventory_id), product).fields;
+            writes.feed.push(Feed { product, kind: "added", fields: serde_json::Value::from(fields).to_string() });
         }
         for &index in &plan.updated {
             let product = &page.products[index];
             let id = product.inventory_id;
             let change = Change::between(&old[&id], product);
-            writes.product(page, product, &plan.hashes[index]);
+            writes.product(page, product, &plan.hashes[index], &plan.lights[index]);
             if change.texts {
                 writes.texts(page, product);
             }
@@ -176,16 +205,22 @@ impl<'a> Writes<'a> {
                 writes.child(page, product, child);
             }
             let kind = if known[&id].removed { "restored" } else { "changed" };
-            let fields = Some(serde_json::Value::from(change.fields).to_string());
+            let fields = serde_json::Value::from(change.fields).to_string();
             writes.feed.push(Feed { product, kind, fields });
         }
         writes
     }
 
-    fn product(&mut self, page: &PageWrite<'_>, product: &'a Product<'a>, hash: &'a ContentHash) {
+    fn product(
+        &mut self,
+        page: &PageWrite<'_>,
+        product: &'a Product<'a>,
+        hash: &'a ContentHash,
+        light: &'a ContentHash,
+    ) {
         let now = Cell::Time(page.now);
         let keys = [Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)];
-        let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null];
+        let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light)];
         self.products.push(&own, &product.fields);
     }
 

@@ -79,6 +79,7 @@ impl<'a> Rows<'a> {
             ("first_seen_at", CellKind::Of(Kind::Time)),
             ("changed_at", CellKind::Of(Kind::Time)),
             ("removed_at", CellKind::Of(Kind::Time)),
+            ("light_hash", CellKind::Bytes),
         ];
         let fields = PRODUCT.iter().map(|column| (column.name, CellKind::Of(column.kind)));
         Self::new("products", [STORE, PRODUCT_KEY].into_iter().chain(own).chain(fields), 2, Conflict::Update)
@@ -122,6 +123,12 @@ impl<'a> Rows<'a> {
             ("at", CellKind::Of(Kind::Time)),
         ];
         Self::new("quarantine", columns, 0, Conflict::Fail)
+    }
+
+    /// No rows yet for `findings`.
+    pub fn findings() -> Self {
+        let columns = [("run_id", CellKind::Of(Kind::Int)), PRODUCT_KEY, ("kind", CellKind::Of(Kind::Text))];
+        Self::new("findings", columns, 2, Conflict::Update)
     }
 
     fn new(

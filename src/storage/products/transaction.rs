@@ -10,6 +10,8 @@ use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 use super::rows::{Cell, Rows};
 use super::{PageWrite, Quarantined, Writes, postgres, sqlite};
 use crate::domain::catalogue::CHILDREN;
+use crate::domain::finding::Finding;
+use crate::domain::product::ContentHash;
 use crate::domain::run::{Checkpoint, Counts, Lease};
 use crate::storage::{Database, Pools};
 
@@ -41,6 +43,16 @@ impl Transaction {
         Ok(match db.pools() {
             Pools::Postgres(pool) => Self::Postgres(pool.begin().await?),
             Pools::Sqlite(pool) => Self::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+
+    /// Begins to read: several statements of one state.
+    pub async fn snapshot(db: &Database) -> sqlx::Result<Self> {
+        Ok(match db.pools() {
+            Pools::Postgres(pool) => {
+                Self::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+            Pools::Sqlite(pool) => Self::Sqlite(pool.begin().await?),
         })
     }
 
@@ -77,7 +89,7 @@ impl Transaction {
         self.insert(&writes.products).await?;
         self.insert(&writes.texts).await?;
         for (table, replaced) in CHILDREN.iter().zip(&writes.replaced) {
-            self.delete(table.name, store_id, replaced).await?;
+            self.delete(table.name, "store_id", store_id, replaced).await?;
         }
         for rows in &writes.children {
             self.insert(rows).await?;
@@ -85,27 +97,93 @@ impl Transaction {
         self.feed(store_id, writes, page).await
     }
 
-    /// Numbers the lines of the feed without a gap: the counter moves in the transaction that uses its numbers.
+    /// Adds the lines of a page to the feed.
     async fn feed(&mut self, store_id: i64, writes: &Writes<'_>, page: &PageWrite<'_>) -> sqlx::Result<()> {
-        const SQL: &str =
-            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq";
         if writes.feed.is_empty() {
             return Ok(());
         }
-        let lines = writes.feed.len() as i64;
-        let last: i64 = on!(self, connection =>
-            sqlx::query_scalar(SQL).bind(lines).bind(store_id).fetch_one(connection).await?);
+        let first = self.numbers(store_id, writes.feed.len()).await?;
         let mut rows = Rows::changes();
-        for (seq, line) in (last - lines + 1..).zip(&writes.feed) {
+        for (seq, line) in (first..).zip(&writes.feed) {
             let row = [
                 Cell::Int(store_id),
                 Cell::Int(seq),
                 Cell::Int(line.product.inventory_id),
                 line.product.sku().map_or(Cell::Null, Cell::Text),
                 Cell::Text(line.kind),
-                line.fields.as_deref().map_or(Cell::Null, Cell::Text),
+                Cell::Text(&line.fields),
                 Cell::Int(page.lease.run_id),
                 Cell::Time(page.now),
+            ];
+            rows.push(&row, &[]);
+        }
+        self.insert(&rows).await
+    }
+
+    /// The first of so many new numbers of the feed. There is no gap: the counter moves in the transaction that uses them.
+    async fn numbers(&mut self, store_id: i64, lines: usize) -> sqlx::Result<i64> {
+        const SQL: &str =
+            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq";
+        let lines = lines as i64;
+        let last: i64 = on!(self, connection =>
+            sqlx::query_scalar(SQL).bind(lines).bind(store_id).fetch_one(connection).await?);
+        Ok(last - lines + 1)
+    }
+
+    /// Those of the products that are stored and not marked removed, with their SKUs.
+    pub async fn present(&mut self, store_id: i64, ids: &[i64]) -> sqlx::Result<Vec<(i64, Option<String>)>> {
+        let sql = format!(
+            "/* mark_removed */ SELECT inventory_id, sku FROM products \
+             WHERE store_id = $1 AND inventory_id {} AND removed_at IS NULL ORDER BY inventory_id",
+            self.among()
+        );
+        match self {
+            Self::Postgres(tx) => {
+                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(ids).fetch_all(&mut **tx).await
+            }
+            Self::Sqlite(tx) => {
+                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(Json(ids)).fetch_all(&mut **tx).await
+            }
+        }
+    }
+
+    /// Marks products removed, each with a line of the feed. Their rows stay as they were.
+    pub async fn remove(
+        &mut self,
+        lease: &Lease,
+        products: &[(i64, Option<String>)],
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        if products.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = products.iter().map(|(id, _)| *id).collect();
+        let sql = format!(
+            "/* mark_removed */ UPDATE products SET removed_at = $3, changed_at = $3 \
+             WHERE store_id = $1 AND inventory_id {}",
+            self.among()
+        );
+        match self {
+            Self::Postgres(tx) => {
+                sqlx::query(AssertSqlSafe(sql)).bind(lease.store_id).bind(&ids).bind(now).execute(&mut **tx).await?;
+            }
+            Self::Sqlite(tx) => {
+                let query = sqlx::query(AssertSqlSafe(sql)).bind(lease.store_id).bind(Json(&ids)).bind(now);
+                query.execute(&mut **tx).await?;
+            }
+        }
+        let first = self.numbers(lease.store_id, products.len()).await?;
+        let mut rows = Rows::changes();
+        for (seq, (id, sku)) in (first..).zip(products) {
+            let row = [
+                Cell::Int(lease.store_id),
+                Cell::Int(seq),
+                Cell::Int(*id),
+                sku.as_deref().map_or(Cell::Null, Cell::Text),
+                Cell::Text("removed"),
+                Cell::Null,
+                Cell::Int(lease.run_id),
+                Cell::Time(now),
             ];
             rows.push(&row, &[]);
         }
@@ -149,6 +227,32 @@ impl Transaction {
         self.insert(&rows).await
     }
 
+    /// Gives products that lack it the hash of their light part. Each product needs it once.
+    pub async fn relight(&mut self, store_id: i64, lights: &[(i64, ContentHash)]) -> sqlx::Result<()> {
+        const SQL: &str =
+            "/* commit_page */ UPDATE products SET light_hash = $1 WHERE store_id = $2 AND inventory_id = $3";
+        for (id, light) in lights {
+            on!(self, connection => sqlx::query(SQL).bind(light.as_slice()).bind(store_id).bind(id)
+                .execute(connection).await.map(drop)?);
+        }
+        Ok(())
+    }
+
+    /// Keeps what a sweep has found.
+    pub async fn found(&mut self, run_id: i64, findings: &[Finding]) -> sqlx::Result<()> {
+        let mut rows = Rows::findings();
+        for finding in findings {
+            let row = [Cell::Int(run_id), Cell::Int(finding.inventory_id), Cell::Text(finding.kind.as_str())];
+            rows.push(&row, &[]);
+        }
+        self.insert(&rows).await
+    }
+
+    /// Forgets findings that are dealt with.
+    pub async fn done(&mut self, run_id: i64, ids: &[i64]) -> sqlx::Result<()> {
+        self.delete("findings", "run_id", run_id, ids).await
+    }
+
     async fn insert(&mut self, rows: &Rows<'_>) -> sqlx::Result<()> {
         if rows.len() == 0 {
             return Ok(());
@@ -160,18 +264,18 @@ impl Transaction {
         Ok(())
     }
 
-    async fn delete(&mut self, table: &str, store_id: i64, ids: &[i64]) -> sqlx::Result<()> {
+    async fn delete(&mut self, table: &str, of: &str, owner: i64, ids: &[i64]) -> sqlx::Result<()> {
         if ids.is_empty() {
             return Ok(());
         }
         let sql =
-            format!("/* commit_page */ DELETE FROM \"{table}\" WHERE store_id = $1 AND inventory_id {}", self.among());
+            format!("/* commit_page */ DELETE FROM \"{table}\" WHERE {of} = $1 AND inventory_id {}", self.among());
         match self {
             Self::Postgres(tx) => {
-                sqlx::query(AssertSqlSafe(sql)).bind(store_id).bind(ids).execute(&mut **tx).await?;
+                sqlx::query(AssertSqlSafe(sql)).bind(owner).bind(ids).execute(&mut **tx).await?;
             }
             Self::Sqlite(tx) => {
-                sqlx::query(AssertSqlSafe(sql)).bind(store_id).bind(Json(ids)).execute(&mut **tx).await?;
+                sqlx::query(AssertSqlSafe(sql)).bind(owner).bind(Json(ids)).execute(&mut **tx).await?;
             }
         }
         Ok(())

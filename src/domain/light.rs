@@ -1,0 +1,117 @@
+//! The light part of a product: what a sweep asks for of every product, and what its differences mean (design §3).
+//!
+//! The state, the date of the last edit, prices and stock. The date says that there may be more to see; prices and stock move
+//! without a new date (spec: Neto API §8), so they are part of it and are taken over as they are.
+
+use std::sync::LazyLock;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::catalogue::{Child, PRODUCT};
+use super::product::{ContentHash, MAPPING_VERSION, Product, Value, hash_row};
+
+/// Columns whose difference shows that the product was edited, so that all of it has to be asked for.
+const SIGNS: [&str; 3] = ["sku", "is_active", "date_updated"];
+/// Prices and stock: a difference in them alone is all there is to know.
+const AMOUNTS: [&str; 6] =
+    ["default_price", "rrp", "cost_price", "promotion_price", "available_sell_quantity", "committed_quantity"];
+/// Lists that belong to them.
+pub const LISTS: [Child; 3] = [Child::PriceGroups, Child::PriceBands, Child::Stock];
+
+static SIGN_PLACES: LazyLock<Vec<usize>> = LazyLock::new(|| places(&SIGNS));
+static AMOUNT_PLACES: LazyLock<Vec<usize>> = LazyLock::new(|| places(&AMOUNTS));
+const EXTRA: &str = "extra";
+
+fn places(names: &[&str]) -> Vec<usize> {
+    names.iter().map(|name| place(name)).collect()
+}
+
+fn place(name: &str) -> usize {
+    PRODUCT.iter().position(|column| column.name == name).expect("a column of the catalogue")
+}
+
+/// The columns of the light part.
+pub fn columns() -> impl Iterator<Item = &'static str> {
+    SIGNS.into_iter().chain(AMOUNTS)
+}
+
+/// What a light record says about the product that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// Prices or stock only: [`take_over`] is all there is to do.
+    Amounts,
+    /// The product was edited: ask for all of it.
+    Edited,
+}
+
+/// Hash over the light part.
+#[must_use]
+pub fn hash(product: &Product<'_>) -> ContentHash {
+    let mut hash = Xxh3::new();
+    hash.update(&[MAPPING_VERSION]);
+    for place in SIGN_PLACES.iter().chain(&*AMOUNT_PLACES) {
+        hash_row(&mut hash, std::slice::from_ref(&product.fields[*place]));
+    }
+    for list in LISTS {
+        let rows = &product.children[list as usize];
+        hash.update(&(rows.len() as u64).to_le_bytes());
+        rows.iter().for_each(|row| hash_row(&mut hash, row));
+    }
+    hash.digest128().to_le_bytes()
+}
+
+/// Why the light parts of two products with different [`hash`]es differ.
+#[must_use]
+pub fn difference(held: &Product<'_>, light: &Product<'_>) -> Difference {
+    let edited = SIGN_PLACES.iter().any(|place| held.fields[*place] != light.fields[*place]);
+    // Something did not fit its column, and only the whole record says what belongs beside it.
+    let odd = light.fields[place(EXTRA)] != Value::Null;
+    if edited || odd { Difference::Edited } else { Difference::Amounts }
+}
+
+/// Puts the light part of a record in the place of what is held.
+pub fn take_over<'a>(held: &mut Product<'a>, light: &Product<'a>) {
+    for place in SIGN_PLACES.iter().chain(&*AMOUNT_PLACES) {
+        held.fields[*place] = light.fields[*place].clone();
+    }
+    for list in LISTS {
+        held.children[list as usize].clone_from(&light.children[list as usize]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(price: i64, edited: i64) -> Product<'static> {
+        let mut product = Product::empty(1);
+        product.fields[place("default_price")] = Value::Decimal(price.into());
+        product.fields[place("date_updated")] = Value::Int(edited);
+        product.fields[place("name")] = Value::Text("A name".into());
+        product
+    }
+
+    #[test]
+    fn only_the_light_part_counts() {
+        let mut other = product(5, 1);
+        other.fields[place("name")] = Value::Text("Another name".into());
+        assert_eq!(hash(&product(5, 1)), hash(&other));
+        assert_ne!(hash(&product(5, 1)), hash(&product(6, 1)));
+        let mut stocked = product(5, 1);
+        stocked.children[Child::Stock as usize].push(vec![Value::Int(1), Value::Int(3)]);
+        assert_ne!(hash(&product(5, 1)), hash(&stocked));
+    }
+
+    #[test]
+    fn another_price_is_taken_over_and_another_date_is_not_enough() {
+        let mut held = product(5, 1);
+        assert_eq!(difference(&held, &product(6, 2)), Difference::Edited);
+        assert_eq!(difference(&held, &product(6, 1)), Difference::Amounts);
+        let mut light = product(6, 1);
+        light.fields[place("name")] = Value::Null;
+        take_over(&mut held, &light);
+        assert_eq!(held, product(6, 1));
+        light.fields[place(EXTRA)] = Value::Text("{}".into());
+        assert_eq!(difference(&held, &light), Difference::Edited);
+    }
+}

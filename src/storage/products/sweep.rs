@@ -1,0 +1,59 @@
+//! What is held of the products a sweep's page spans: enough to see what is new, different or missing in one look.
+
+use std::collections::HashMap;
+
+use super::transaction::Transaction;
+use crate::domain::product::{ContentHash, Product};
+use crate::storage::{Database, Pools, StorageError};
+
+/// A product that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The product.
+    pub inventory_id: i64,
+    /// Hash of its light part ([`crate::domain::light::hash`]), if it is known.
+    pub light: Option<ContentHash>,
+    /// Whether it is marked removed.
+    pub removed: bool,
+}
+
+/// The products held with IDs above `after` and up to `upto` (without bounds, where there are none), by ID.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn held_between(
+    db: &Database,
+    store_id: i64,
+    after: Option<i64>,
+    upto: Option<i64>,
+) -> Result<Vec<Held>, StorageError> {
+    const SQL: &str = "/* held_between */ SELECT inventory_id, light_hash, removed_at IS NOT NULL FROM products \
+         WHERE store_id = $1 AND inventory_id > $2 AND inventory_id <= $3 ORDER BY inventory_id";
+    let (after, upto) = (after.unwrap_or(i64::MIN), upto.unwrap_or(i64::MAX));
+    macro_rules! read {
+        ($pool:expr) => {
+            sqlx::query_as(SQL).bind(store_id).bind(after).bind(upto).fetch_all($pool).await
+        };
+    }
+    let rows: sqlx::Result<Vec<(i64, Option<Vec<u8>>, bool)>> = match db.pools() {
+        Pools::Postgres(pool) => read!(pool),
+        Pools::Sqlite(pool) => read!(pool),
+    };
+    let held = |(inventory_id, light, removed): (i64, Option<Vec<u8>>, bool)| {
+        let light = light.and_then(|light| ContentHash::try_from(light).ok());
+        Held { inventory_id, light, removed }
+    };
+    Ok(rows.map_err(StorageError::sql("read what is held"))?.into_iter().map(held).collect())
+}
+
+/// Stored products with all their rows, by ID; those that are not stored are left out.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn load(db: &Database, store_id: i64, ids: &[i64]) -> Result<HashMap<i64, Product<'static>>, StorageError> {
+    let read = async {
+        let mut tx = Transaction::snapshot(db).await?;
+        tx.load(store_id, ids).await
+    };
+    read.await.map_err(StorageError::sql("read stored products"))
+}
