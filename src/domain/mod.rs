@@ -3,12 +3,15 @@
 pub mod budget;
 pub mod catalogue;
 pub mod change;
+pub mod cursor;
+pub mod digest;
 pub mod error;
 pub mod finding;
 pub mod http;
 pub mod json;
 pub mod light;
 pub mod product;
+pub mod removal;
 pub mod run;
 pub mod secret;
 pub mod store;
