@@ -13,7 +13,7 @@ use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::{PlainCredential, Vault};
 use netosync::storage::{Database, schema};
-use netosync::sync::{Patience, Syncer};
+use netosync::sync::{Patience, Progress, Syncer};
 use netosync::transport::{Settings, Transport};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -104,6 +104,7 @@ impl World {
             clock,
             owner: "bench".into(),
             patience: Patience::Foreground,
+            progress: Progress::default(),
         };
         Self { syncer, store, _place: place }
     }

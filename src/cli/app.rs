@@ -14,7 +14,7 @@ use crate::domain::secret::Secret;
 use crate::storage::master_key::{self, Places};
 use crate::storage::vault::Vault;
 use crate::storage::{Database, Engine, credentials, schema};
-use crate::sync::{Patience, Syncer};
+use crate::sync::{Patience, Progress, Syncer};
 use crate::transport::{Settings, Transport};
 
 /// The program's surroundings.
@@ -122,6 +122,7 @@ impl App {
             clock: self.clock.clone(),
             owner,
             patience,
+            progress: Progress::default(),
         })
     }
 }

@@ -39,6 +39,7 @@ static RULES: &[FieldRule] = &[
     rule("secrets.key_file", Kind::Text(path)),
     rule("worker.slots", Kind::Whole(1, 1024)),
     rule("worker.lease_secs", Kind::Whole(5, 3600)),
+    rule("worker.slice_secs", Kind::Whole(1, 86_400)),
     rule("worker.max_attempts", Kind::Whole(1, 100)),
     rule("schedule.full", Kind::Text(schedule)),
     rule("schedule.incremental", Kind::Text(schedule)),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer};
@@ -50,7 +51,7 @@ section! {
 }
 section! {
     /// `[worker]`
-    Worker { slots: u32, lease_secs: u32, max_attempts: u32 }
+    Worker { slots: u32, lease_secs: u32, slice_secs: u32, max_attempts: u32 }
 }
 section! {
     /// `[schedule]`: cron expressions of five fields; `None` = never by itself.
@@ -139,6 +140,12 @@ impl Worker {
     #[must_use]
     pub fn lease(&self) -> TimeDelta {
         TimeDelta::seconds(self.lease_secs.into())
+    }
+
+    /// How long a run works before it looks whether others wait.
+    #[must_use]
+    pub fn slice(&self) -> Duration {
+        Duration::from_secs(self.slice_secs.into())
     }
 }
 

@@ -5,6 +5,7 @@
 //!  (none) ----------> queued ---------> running ------------------> succeeded
 //!                        ^                 | retry (counted, later)
 //!                        |                 | snooze (not counted, later)
+//!                        |                 | yielded to others that wait (not counted, now)
 //!                        +-----------------+ interrupted by a stop (not counted, now)
 //!                        ^                 |---> failed      attempts used up, or not worth retrying
 //!                        | taken over      |---> cancelled   operator, key revoked
@@ -117,6 +118,33 @@ pub struct Checkpoint {
     /// Calls the budget still had, see [`super::budget`].
     #[serde(default)]
     pub budget: Option<super::budget::BudgetState>,
+    /// What the pages before have shown.
+    #[serde(default)]
+    pub list: ListSoFar,
+}
+
+/// What the pages of a walk have shown up to its checkpoint: enough for the next attempt to count and to judge as if it
+/// had met them itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListSoFar {
+    /// Records of the last page that was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<usize>,
+    /// Records of the largest page before that one: a server may cap what was asked.
+    #[serde(default)]
+    pub largest: usize,
+    /// The highest product id met. In a list ordered by id, whatever is not above it was met before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest_id: Option<i64>,
+    /// Whether a page has brought a new product with an id below those of the pages before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unordered: bool,
+    /// Doubts about the list, each a sentence of the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+    /// Parts of the request that the store refused and that are no longer asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<String>,
 }
 
 /// A run as the program reads it back.

@@ -37,6 +37,8 @@ pub struct Store {
     pub as_of: Option<DateTime<Utc>>,
     /// When the store was added.
     pub created_at: DateTime<Utc>,
+    /// Nobody calls the store before: it has answered HTTP 429.
+    pub silent_until: Option<DateTime<Utc>>,
 }
 
 impl Store {

@@ -31,6 +31,10 @@ const POSTGRES_CONNECT: Duration = Duration::from_secs(10);
 /// How long to wait for a free connection of the pool.
 const ACQUIRE: Duration = Duration::from_mins(1);
 
+/// No statement takes longer than this: a wait for a connection, then the longer of [`POSTGRES_STATEMENT_MS`] and
+/// [`SQLITE_BUSY`].
+pub const LONGEST_STATEMENT: Duration = Duration::from_mins(3);
+
 impl Database {
     /// Opens the database at `url` (`sqlite://FILE?mode=rwc` or `postgres://…`). On PostgreSQL all names resolve in
     /// `schema`, which need not exist yet. Opening changes no table; see [`super::schema`].

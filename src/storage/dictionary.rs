@@ -182,6 +182,7 @@ const STORES: Columns = &[
     ("as_of", TIME, "Until when every row of the store is known to hold."),
     ("change_seq", INT, "Number of its last row in product_changes."),
     ("created_at", TIME, "When the store was added."),
+    ("silent_until", TIME, "Nobody calls the store before, because it answered HTTP 429."),
 ];
 
 const CREDENTIALS: Columns = &[

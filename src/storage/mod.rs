@@ -19,16 +19,20 @@ pub mod credentials;
 pub mod crypter;
 pub mod dictionary;
 mod error;
+pub mod lease;
 pub mod master_key;
 pub mod overview;
 pub mod products;
 pub mod quarantine;
 pub mod runs;
+pub mod runs_waiting;
 pub mod schedule;
 pub mod schema;
+pub mod store_calls;
 pub mod stores;
 pub mod vault;
 
+pub use connect::LONGEST_STATEMENT;
 pub use error::StorageError;
 
 /// Which database it is.

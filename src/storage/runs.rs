@@ -12,7 +12,7 @@ use sea_orm::{
 
 use super::{Database, Engine, StorageError};
 use crate::domain::error::ErrorClass;
-use crate::domain::run::{Counts, Lease, Run, RunKind, RunState, Trigger, Verdict};
+use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunKind, RunState, Trigger, Verdict};
 use crate::entity::runs;
 
 /// Inserts a run for the store, or finds the unfinished one; the partial unique index decides which.
@@ -108,12 +108,6 @@ pub async fn claim(db: &Database, claim: &Claim<'_>) -> Result<Vec<(Run, Lease)>
         .collect()
 }
 
-/// Extends the lease; `false` when it is lost.
-pub async fn renew(db: &Database, lease: &Lease, until: DateTime<Utc>) -> Result<bool, StorageError> {
-    let update = held(lease).col_expr(runs::Column::LeaseExpiresAt, until.into());
-    Ok(update.exec(db.orm()).await.map_err(StorageError::query("renew a lease"))?.rows_affected == 1)
-}
-
 /// How a run ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
@@ -178,23 +172,27 @@ pub enum Return {
     },
     /// We are stopping: not counted, now.
     Interrupted,
+    /// It had its slice and others wait: not counted, now, which is behind them.
+    Yielded,
 }
 
-/// Gives a running run back to the queue; it goes on at its checkpoint.
+/// Gives a running run back to the queue; it goes on at its checkpoint, which becomes `checkpoint` if there is one and
+/// stays as the last page left it otherwise.
 pub async fn give_back(
     db: &Database,
     lease: &Lease,
     back: &Return,
     counts: &Counts,
+    checkpoint: Option<&Checkpoint>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let (at, uncounted, class, error) = match back {
         Return::Retry { at, class, error } => (*at, 0, Some(*class), Some(error.clone())),
         Return::Snooze { at, error } => (*at, 1, Some(ErrorClass::RateLimited), Some(error.clone())),
-        Return::Interrupted => (now, 1, None, None),
+        Return::Interrupted | Return::Yielded => (now, 1, None, None),
     };
     let attempt = Expr::col(runs::Column::Attempt).sub(uncounted);
-    let update = counted(held(lease), counts)
+    let mut update = counted(held(lease), counts)
         .col_expr(runs::Column::State, RunState::Queued.as_str().into())
         .col_expr(runs::Column::ScheduledAt, at.into())
         .col_expr(runs::Column::Attempt, attempt)
@@ -202,6 +200,10 @@ pub async fn give_back(
         .col_expr(runs::Column::Error, error.into())
         .col_expr(runs::Column::LeaseOwner, None::<String>.into())
         .col_expr(runs::Column::LeaseExpiresAt, None::<DateTime<Utc>>.into());
+    if let Some(checkpoint) = checkpoint {
+        let json = serde_json::to_value(checkpoint).expect("plain data");
+        update = update.col_expr(runs::Column::Checkpoint, json.into());
+    }
     match update.exec(db.orm()).await.map_err(StorageError::query("give a run back"))?.rows_affected {
         1 => Ok(()),
         _ => Err(StorageError::LeaseLost { run_id: lease.run_id }),

@@ -7,26 +7,33 @@
 mod canary;
 mod heartbeat;
 mod outcome;
+mod page;
+mod progress;
 mod seen;
 mod sequence;
+mod verdict;
 mod walk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, error, info, info_span, warn};
 
 use self::canary::Refusal;
 use self::heartbeat::Heartbeat;
 pub use self::outcome::Patience;
 use self::outcome::{Step, Stop};
-use self::walk::Walk;
+pub use self::progress::Progress;
+use self::walk::{Left, Walk};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::error::ErrorClass;
-use crate::domain::run::{Counts, Lease, Run};
+use crate::domain::run::{Lease, Run};
+use crate::domain::store::{Credential, Store};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, StorageError, runs, stores};
+use crate::storage::{Database, StorageError, lease, runs, store_calls, stores};
 use crate::transport::Transport;
 
 /// What a run needs besides itself. Clones share everything.
@@ -46,43 +53,78 @@ pub struct Syncer {
     pub owner: String,
     /// What to do with a run whose store cannot be reached.
     pub patience: Patience,
+    /// Signs of life of all runs under way, for a watchdog.
+    pub progress: Progress,
 }
+
+/// How long the sentence about a hang may take to be written: what the run hangs on may be the database.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Syncer {
     /// Works on a claimed run until it ends, is given back to the queue, or is lost to another worker.
     ///
     /// `stop` asks for an end after the page under way: its rows are committed and the run is given back.
-    /// An error means that the database failed; the lease then runs out by itself.
+    /// A run whose lease is lost, or that makes no progress for longer than any of its steps may take, is dropped at once
+    /// with all that is under way; of the latter the lease runs out by itself.
+    /// An error means that the database failed; the lease then runs out by itself too.
     pub async fn execute(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
         let span = info_span!("run", store.id = run.store_id, run.id = run.id, run.attempt = run.attempt);
         self.execute_in_span(run, lease, stop).instrument(span).await
     }
 
     async fn execute_in_span(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
-        let heartbeat = Heartbeat::start(self, &lease);
-        let (attempt, mut counts) = (run.attempt, run.counts);
-        let step = match self.walk(run, &lease, &heartbeat, stop, &mut counts).await {
+        let heartbeat = Heartbeat::start(self, &run, &lease);
+        let (attempt, mut left) = (run.attempt, Left { counts: run.counts, checkpoint: None, silent_until: None });
+        let ended = tokio::select! {
+            biased;
+            stop = heartbeat.over(lease.run_id) => Err(stop),
+            ended = self.walk(run, &lease, &heartbeat, stop, &mut left) => ended,
+        };
+        let step = match ended {
             Ok(end) => Step::End(end),
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
                 info!("{error}");
                 return Ok(());
             }
             Err(Stop::Storage(error)) => return Err(error),
+            Err(Stop::Hung(stood_still)) => {
+                self.let_go(&lease, stood_still).await;
+                return Ok(());
+            }
             Err(stop) => outcome::decide(stop, attempt, self),
         };
         drop(heartbeat);
         let now = self.clock.now();
-        outcome::log(&step, &counts);
-        let applied = match &step {
-            Step::End(end) => runs::finish(&self.db, &lease, end, &counts, now).await,
-            Step::Return(back) => runs::give_back(&self.db, &lease, back, &counts, now).await,
-        };
-        match applied {
+        outcome::log(&step, &left.counts);
+        match self.apply(&step, &lease, &left, now).await {
             Err(error @ StorageError::LeaseLost { .. }) => {
                 info!("{error}");
                 Ok(())
             }
             applied => applied,
+        }
+    }
+
+    /// Changes the run's state. The silence a store has asked for is written first, because it holds for whoever claims
+    /// the store's next run.
+    async fn apply(&self, step: &Step, lease: &Lease, left: &Left, now: DateTime<Utc>) -> Result<(), StorageError> {
+        if let Some(until) = left.silent_until {
+            store_calls::keep_silent(&self.db, lease.store_id, until).await?;
+        }
+        match step {
+            Step::End(end) => runs::finish(&self.db, lease, end, &left.counts, now).await,
+            Step::Return(back) => {
+                runs::give_back(&self.db, lease, back, &left.counts, left.checkpoint.as_ref(), now).await
+            }
+        }
+    }
+
+    /// A run that hangs: its attempt counts, and when its lease has run out anybody takes it over.
+    async fn let_go(&self, held: &Lease, stood_still: Duration) {
+        error!("the run made no progress for {} s and is let go; it is tried again", stood_still.as_secs());
+        let noted = tokio::time::timeout(LAST_WORDS, lease::note_hang(&self.db, held, stood_still)).await;
+        if let Ok(Err(error)) = noted {
+            warn!("that could not be written down: {error}");
         }
     }
 
@@ -93,24 +135,32 @@ impl Syncer {
         lease: &Lease,
         heartbeat: &Heartbeat,
         stop: &CancellationToken,
-        counts: &mut Counts,
+        left: &mut Left,
     ) -> Result<runs::End, Stop> {
         let store = stores::load_store(&self.db, run.store_id).await?;
         let credential = self.vault.open(&self.db, store.id, &store.name).await?;
         info!(store.name = store.name, run.kind = %run.kind, page = run.checkpoint.as_ref().map_or(0, |at| at.page), "run begins");
         let mut walk = Walk::new(self, &store, &credential, run, lease, heartbeat, stop);
+        let ended = self.walk_on(&mut walk, &store, &credential, stop).await;
+        *left = walk.leave();
+        ended
+    }
+
+    /// Walks to the end, or to what stops it.
+    async fn walk_on(
+        &self,
+        walk: &mut Walk<'_>,
+        store: &Store,
+        credential: &Credential,
+        stop: &CancellationToken,
+    ) -> Result<runs::End, Stop> {
         loop {
-            let walked = walk.go().await;
-            *counts = walk.counts();
-            match walked {
+            match walk.go().await {
                 Err(Stop::Remote(error)) if error.class == ErrorClass::Unauthorized => {
                     let worked = walk.key_works();
-                    match canary::confirm(self, &store, &credential, walk.context(), stop, worked, &error).await? {
+                    match canary::confirm(self, store, credential, walk.context(), stop, worked, &error).await? {
                         Refusal::Passed => info!("the key works again; the walk goes on"),
-                        Refusal::Confirmed(end) => {
-                            *counts = walk.counts();
-                            return Ok(end);
-                        }
+                        Refusal::Confirmed(end) => return Ok(end),
                     }
                 }
                 Err(stop) => return Err(stop),

@@ -1,5 +1,7 @@
 //! Whatever happened to a run, as one change of its state.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use tracing::{error, info, warn};
 
@@ -34,6 +36,12 @@ pub enum Stop {
     /// We are stopping.
     #[error("stopping")]
     Asked,
+    /// The run has had its slice, and others wait.
+    #[error("the slice is over")]
+    Yielded,
+    /// The run made no progress for so long.
+    #[error("no progress for {} s", .0.as_secs())]
+    Hung(Duration),
 }
 
 impl From<VaultError> for Stop {
@@ -54,7 +62,7 @@ pub enum Step {
     Return(Return),
 }
 
-/// The shortest silence after HTTP 429 (spec: Neto API §4.5).
+/// The silence after HTTP 429, should the transport not say how long it is to be.
 const SILENCE: TimeDelta = TimeDelta::seconds(60);
 
 /// Decides what becomes of the run.
@@ -62,15 +70,16 @@ pub fn decide(stop: Stop, attempt: i32, syncer: &Syncer) -> Step {
     let now = syncer.clock.now();
     let error = match stop {
         Stop::Asked => return Step::Return(Return::Interrupted),
+        Stop::Yielded => return Step::Return(Return::Yielded),
         Stop::Remote(error) => error,
         Stop::Vault(error) => RemoteError::new(ErrorClass::Config, error.to_string()),
-        Stop::Storage(error) => RemoteError::new(ErrorClass::Internal, error.to_string()),
+        Stop::Storage(_) | Stop::Hung(_) => RemoteError::new(ErrorClass::Internal, stop.to_string()),
     };
     let sentence = sentence(&error);
     match error.class {
         ErrorClass::RateLimited => {
             let asked = error.retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or(SILENCE);
-            Step::Return(Return::Snooze { at: now + asked.max(SILENCE), error: sentence })
+            Step::Return(Return::Snooze { at: now + asked, error: sentence })
         }
         ErrorClass::Transient
             if syncer.patience == Patience::Daemon && attempt < syncer.config.worker.max_attempts.cast_signed() =>
@@ -124,6 +133,7 @@ pub fn log(step: &Step, counts: &Counts) {
         Step::Return(Return::Retry { at, error, .. }) => say!(warn, "run will be tried again at {at}: {error}"),
         Step::Return(Return::Snooze { at, error }) => say!(info, "run rests until {at}: {error}"),
         Step::Return(Return::Interrupted) => say!(info, "run interrupted; it goes on at its checkpoint"),
+        Step::Return(Return::Yielded) => say!(info, "run gives its place to others that wait, and goes on behind them"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The only user of HTTP. Every call of every connector passes through [`Transport::call`], which keeps the promises:
 //!
 //! ```text
-//! budget ─► send (time limits, size limit, guarded addresses, no redirects) ─► class by status ─► connector's decode
-//!    ▲                                                                                               │
-//!    └──────────────── wait with jitter ◄── transient, tries and time left ◄── redacted error ◄──────┘
+//! budget ─► lease ─► send (time limits, size limit, guarded addresses, no redirects) ─► class by status ─► connector's decode
+//!    ▲                                                                                                        │
+//!    └──────────────────── wait with jitter ◄── transient, tries and time left ◄── redacted error ◄───────────┘
 //! ```
 //!
 //! * No call without the budget's consent, repeats included; every one is counted.
+//! * No call of a run unless its lease surely holds at that moment ([`LiveLease`]), however long the process stood still.
 //! * Only transient errors are tried again here. HTTP 429 freezes the budget for a minute at least and is returned at
 //!   once: a minute is too long to hold a worker's slot, so the run goes back to the queue for that time.
 //! * An error never holds a header, nor a credential the server sent back, nor more than the first characters of a body.
@@ -15,8 +16,11 @@
 mod classify;
 mod context;
 mod guard;
+mod live_lease;
+mod pulse;
 mod redact;
 pub mod retry;
+mod store_budget;
 
 use std::time::Duration;
 
@@ -31,8 +35,11 @@ use crate::config::Config;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::{Answer, HeaderText, Request};
 
-pub use context::{CallContext, StoreBudget};
+pub use context::{CallContext, UnderLease};
+pub use live_lease::{LiveLease, Renewal};
+pub use pulse::Pulse;
 pub use retry::RetryPolicy;
+pub use store_budget::StoreBudget;
 
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));
@@ -118,7 +125,7 @@ impl Transport {
     ) -> Result<T, RemoteError> {
         tokio::select! {
             biased;
-            () = ctx.cancel.cancelled() => Err(RemoteError::new(ErrorClass::Transient, "the call was given up: the run is being stopped")),
+            () = ctx.cancel.cancelled() => Err(context::given_up()),
             result = self.tries(ctx, request, decode) => result,
         }
     }
@@ -135,11 +142,10 @@ impl Transport {
         let client = self.client(target)?;
         let mut retries = None;
         loop {
-            ctx.budget.turn(target.host()).await?;
-            ctx.count();
+            ctx.turn(target.host()).await?;
             let retries = retries.get_or_insert_with(|| self.settings.retry.begin());
             let post = client.post(request.url.clone()).headers(headers.clone()).body(request.body.clone());
-            let error = match self.once(target, post, &redactor).await.and_then(&decode) {
+            let error = match ctx.try_once(self.once(target, post, &redactor)).await?.and_then(&decode) {
                 Ok(value) => return Ok(value),
                 Err(error) => silence(ctx, redactor.error(error)),
             };
@@ -154,7 +160,7 @@ impl Transport {
                 error = error.message,
                 "the call failed and is made again"
             );
-            tokio::time::sleep(wait).await;
+            ctx.rest(wait).await?;
         }
     }
 

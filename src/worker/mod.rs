@@ -201,7 +201,7 @@ where
         };
         let given_back = async {
             let counts = runs::get(&self.db, run_id).await?.map_or_else(Default::default, |run| run.counts);
-            runs::give_back(&self.db, lease, &back, &counts, self.clock.now()).await
+            runs::give_back(&self.db, lease, &back, &counts, None, self.clock.now()).await
         };
         if let Err(error) = given_back.await {
             warn!(run.id = run_id, "run {run_id} goes on when its lease has run out: {error}");

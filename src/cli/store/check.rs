@@ -11,9 +11,8 @@ use crate::cli::signals::stop_on_signal;
 use crate::connector::neto::{self, Page};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
-use crate::domain::run::RunState;
 use crate::domain::store::{Credential, CredentialState, Scheme, Store};
-use crate::storage::{Database, credentials, runs, stores};
+use crate::storage::{Database, credentials, store_calls, stores};
 use crate::transport::{CallContext, Settings, StoreBudget, Transport};
 
 /// Test a store's key with one call.
@@ -84,6 +83,9 @@ impl Finding {
         if stop.is_cancelled() {
             return Err(CliError::new(Exit::Interrupted, "interrupted; nothing was recorded"));
         }
+        if let Some(until) = context.budget.silence() {
+            store_calls::keep_silent(db, store.id, until).await?;
+        }
         let at = app.now();
         let restored = match &answer {
             Ok(_) => credentials::credential_worked(db, store.id, &credential.fingerprint, at).await?,
@@ -149,25 +151,15 @@ impl Finding {
     }
 }
 
-/// The store's budget: what its last run left of it, and the silence the store has asked for.
+/// The store's budget for a call that belongs to no run: nobody knows what was called within the last minute, so the bucket
+/// is empty, and the silence the store has asked for holds.
 async fn budget(app: &App, db: &Database, store: &Store) -> Result<std::sync::Arc<StoreBudget>, CliError> {
-    let now = app.now();
     let calls_per_minute = store.calls_per_minute.unwrap_or(app.config.budget.calls_per_minute);
-    let last = runs::newest(db, Some(store.id), 1).await?.pop();
-    let state = last.as_ref().and_then(|run| run.checkpoint.as_ref()?.budget);
-    let budget = match state {
-        Some(state) => Budget::restore(state, calls_per_minute, now),
-        // Nobody knows what was called within the last minute.
-        None => Budget::empty(calls_per_minute, now),
-    };
-    let budget = StoreBudget::new(budget, now);
-    if let Some(run) = last
-        && run.state == RunState::Queued
-        && run.error_class == Some(ErrorClass::RateLimited)
-        && let Ok(silence) = (run.scheduled_at - now).to_std()
-    {
-        budget.freeze(silence);
+    let budget = StoreBudget::new(Budget::empty(calls_per_minute, app.now()), app.clock.clone());
+    if let Some(until) = store.silent_until {
+        budget.silent_until(until);
     }
+    store_calls::call_without_lease(db, store.id).await?;
     Ok(budget)
 }
 

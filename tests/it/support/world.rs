@@ -15,7 +15,7 @@ use netosync::storage::crypter::{Crypter, MasterKey};
 use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::{PlainCredential, Vault};
-use netosync::sync::{Patience, Syncer};
+use netosync::sync::{Patience, Progress, Syncer};
 use netosync::transport::{Settings, Transport};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -77,6 +77,7 @@ impl World {
             clock: db.clock.clone(),
             owner: "worker-1".to_owned(),
             patience: Patience::Daemon,
+            progress: Progress::default(),
         };
         Self { db, store, shop, syncer }
     }
