@@ -1,9 +1,10 @@
 //! Time is a parameter: everything that needs the time takes a [`Clock`].
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Where the time comes from.
@@ -38,32 +39,44 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is moved, for tests and benchmarks. What its owner moves it by, its instants move by
-/// as well; otherwise they are the machine's, so that waits end.
+/// as well, and waits are over when it was moved far enough; otherwise both are the machine's, so that waits end.
 #[derive(Debug)]
 pub struct ManualClock {
     start: DateTime<Utc>,
-    now: Mutex<DateTime<Utc>>,
+    now: watch::Sender<DateTime<Utc>>,
 }
 
 impl ManualClock {
     /// A clock that shows `start`.
     #[must_use]
     pub fn new(start: DateTime<Utc>) -> Arc<Self> {
-        Arc::new(Self { start, now: Mutex::new(start) })
+        Arc::new(Self { start, now: watch::Sender::new(start) })
     }
 
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
-        *self.now.lock().expect("no panic while the clock is held") += by;
+        self.now.send_modify(|now| *now += by);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
-        *self.now.lock().expect("no panic while the clock is held")
+        *self.now.borrow()
     }
 
     fn instant(&self) -> Instant {
         Instant::now() + (self.now() - self.start).to_std().unwrap_or_default()
+    }
+
+    fn sleep(&self, wait: std::time::Duration) -> BoxFuture<'_, ()> {
+        let (until, mut moves) = (self.instant() + wait, self.now.subscribe());
+        Box::pin(async move {
+            while let Some(left) = until.checked_duration_since(self.instant()).filter(|left| !left.is_zero()) {
+                tokio::select! {
+                    () = tokio::time::sleep(left) => {}
+                    _ = moves.changed() => {}
+                }
+            }
+        })
     }
 }

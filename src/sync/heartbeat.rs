@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
@@ -71,6 +72,11 @@ impl Heartbeat {
     pub fn govern(&self, budget: Arc<StoreBudget>) {
         // A run has one budget; a second would be a mistake without consequence.
         drop(self.budget.set(budget));
+    }
+
+    /// Until when the store has asked for silence, as far as the run knows and has not told itself.
+    pub fn silence(&self) -> Option<DateTime<Utc>> {
+        self.budget.get()?.silence()
     }
 
     /// Resolves when the run must stop at once: its lease is lost, or it hangs and its lease is left to run out.

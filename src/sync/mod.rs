@@ -11,13 +11,14 @@ mod page;
 mod progress;
 mod seen;
 mod sequence;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -69,17 +70,31 @@ impl Syncer {
     /// An error means that the database failed; the lease then runs out by itself too.
     pub async fn execute(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
         let span = info_span!("run", store.id = run.store_id, run.id = run.id, run.attempt = run.attempt);
-        self.execute_in_span(run, lease, stop).instrument(span).await
+        let work = async {
+            let heartbeat = Heartbeat::start(self, &run, &lease);
+            self.work(run, &lease, heartbeat, stop).await
+        };
+        work.instrument(span).await
     }
 
-    async fn execute_in_span(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
-        let heartbeat = Heartbeat::start(self, &run, &lease);
+    /// [`Syncer::execute`], with the lease kept alive by `heartbeat`.
+    async fn work(
+        &self,
+        run: Run,
+        lease: &Lease,
+        heartbeat: Heartbeat,
+        stop: &CancellationToken,
+    ) -> Result<(), StorageError> {
         let (attempt, mut left) = (run.attempt, Left { counts: run.counts, checkpoint: None, silent_until: None });
         let ended = tokio::select! {
             biased;
             stop = heartbeat.over(lease.run_id) => Err(stop),
-            ended = self.walk(run, &lease, &heartbeat, stop, &mut left) => ended,
+            ended = self.walk(run, lease, &heartbeat, stop, &mut left) => ended,
         };
+        // Written first, because it holds for whoever calls the store next, and however the run ended.
+        if let Some(until) = left.silent_until.or_else(|| heartbeat.silence()) {
+            store_calls::keep_silent(&self.db, lease.store_id, until).await?;
+        }
         let step = match ended {
             Ok(end) => Step::End(end),
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
@@ -88,7 +103,7 @@ impl Syncer {
             }
             Err(Stop::Storage(error)) => return Err(error),
             Err(Stop::Hung(stood_still)) => {
-                self.let_go(&lease, stood_still).await;
+                self.let_go(lease, stood_still).await;
                 return Ok(());
             }
             Err(stop) => outcome::decide(stop, attempt, self),
@@ -96,26 +111,18 @@ impl Syncer {
         drop(heartbeat);
         let now = self.clock.now();
         outcome::log(&step, &left.counts);
-        match self.apply(&step, &lease, &left, now).await {
+        let applied = match &step {
+            Step::End(end) => runs::finish(&self.db, lease, end, &left.counts, now).await,
+            Step::Return(back) => {
+                runs::give_back(&self.db, lease, back, &left.counts, left.checkpoint.as_ref(), now).await
+            }
+        };
+        match applied {
             Err(error @ StorageError::LeaseLost { .. }) => {
                 info!("{error}");
                 Ok(())
             }
             applied => applied,
-        }
-    }
-
-    /// Changes the run's state. The silence a store has asked for is written first, because it holds for whoever claims
-    /// the store's next run.
-    async fn apply(&self, step: &Step, lease: &Lease, left: &Left, now: DateTime<Utc>) -> Result<(), StorageError> {
-        if let Some(until) = left.silent_until {
-            store_calls::keep_silent(&self.db, lease.store_id, until).await?;
-        }
-        match step {
-            Step::End(end) => runs::finish(&self.db, lease, end, &left.counts, now).await,
-            Step::Return(back) => {
-                runs::give_back(&self.db, lease, back, &left.counts, left.checkpoint.as_ref(), now).await
-            }
         }
     }
 

@@ -142,10 +142,10 @@ impl<'a> Walk<'a> {
 
     /// Walks to the end of the list. After an error it can be called again and goes on where it was.
     pub async fn go(&mut self) -> Result<(), Stop> {
-        let stop = self.stop;
+        let (stop, clock) = (self.stop, &self.syncer.clock);
         let mut patience = pin!(async {
             stop.cancelled().await;
-            tokio::time::sleep(STOP_PATIENCE).await;
+            clock.sleep(STOP_PATIENCE).await;
         });
         let mut ahead: VecDeque<Ahead> = VecDeque::new();
         let mut to_ask = self.position;

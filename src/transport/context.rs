@@ -61,7 +61,10 @@ impl CallContext {
     /// that the run is asked to stop.
     pub(super) async fn turn(&self, host: &str) -> Result<(), RemoteError> {
         while let Some(wait) = self.budget.take(host)? {
-            self.rest(wait).await?;
+            tokio::select! {
+                rested = self.rest(wait) => rested?,
+                () = self.budget.changed() => {}
+            }
         }
         Ok(())
     }
@@ -172,6 +175,14 @@ mod tests {
         tokio::time::advance(Duration::from_secs(56)).await;
         context.turn("shop").await.expect("a turn");
         assert_eq!(context.budget.state().map(|state| state.at), Some(noon() + TimeDelta::seconds(60)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_raised_ends_a_wait_that_has_become_too_long() {
+        let (_, context) = context(Budget::empty(1, noon()));
+        let begun = Instant::now();
+        let (turn, ()) = tokio::join!(context.turn("shop"), async { context.budget.set_limit(60_000) });
+        assert!(turn.is_ok() && begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

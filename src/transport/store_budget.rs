@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::SharedClock;
@@ -23,6 +24,8 @@ pub struct StoreBudget {
     clock: SharedClock,
     origin: DateTime<Utc>,
     begun: Instant,
+    /// Tells those who wait that the wait they were told may be another now.
+    changed: Notify,
 }
 
 impl StoreBudget {
@@ -30,7 +33,7 @@ impl StoreBudget {
     #[must_use]
     pub fn new(budget: Budget, clock: SharedClock) -> Arc<Self> {
         let (origin, begun) = (clock.now(), clock.instant());
-        Arc::new(Self { budget: Mutex::new(Some(budget)), clock, origin, begun })
+        Arc::new(Self { budget: Mutex::new(Some(budget)), clock, origin, begun, changed: Notify::new() })
     }
 
     /// What the checkpoint of a page carries.
@@ -52,6 +55,7 @@ impl StoreBudget {
         if let Some(budget) = self.lock().as_mut() {
             budget.freeze(now.checked_add_signed(silence).unwrap_or(DateTime::<Utc>::MAX_UTC), now);
         }
+        self.changed.notify_waiters();
     }
 
     /// No call before `until` on the wall clock, said by somebody else who called the store.
@@ -74,6 +78,12 @@ impl StoreBudget {
         if let Some(budget) = self.lock().as_mut() {
             budget.set_limit(calls_per_minute, now);
         }
+        self.changed.notify_waiters();
+    }
+
+    /// Resolves when the limit or a silence has changed.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The clock it goes by.
@@ -83,7 +93,7 @@ impl StoreBudget {
 
     /// Takes one call, or says how long to wait before asking again. An error means that the store wants to be left alone
     /// for longer than is waited within a run, or that the budget is closed.
-    pub(super) fn take(&self, host: &str) -> Result<Option<Duration>, RemoteError> {
+    pub(crate) fn take(&self, host: &str) -> Result<Option<Duration>, RemoteError> {
         let now = self.now();
         let mut budget = self.lock();
         let Some(budget) = budget.as_mut() else { return Err(closed()) };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use netosync::clock::SharedClock;
 use netosync::config::Config;
 use netosync::domain::product::Product;
 use netosync::domain::run::{Lease, Run, RunKind, Trigger};
@@ -63,18 +64,30 @@ impl World {
 
     /// [`World::with`] a master key that others know too.
     pub async fn with_keys(db: TestDb, shop: SimulatorConfig, settings: &[(&str, &str)], keys: Crypter) -> Self {
-        let shop = SimulatedStore::start(LOOPBACK, SimulatorConfig { clock: db.clock.clone(), ..shop });
+        let clock = db.clock.clone();
+        Self::on_clock(db, shop, settings, keys, clock).await
+    }
+
+    /// [`World::with_keys`] in which worker and shop go by a clock of their own.
+    pub async fn on_clock(
+        db: TestDb,
+        shop: SimulatorConfig,
+        settings: &[(&str, &str)],
+        keys: Crypter,
+        clock: SharedClock,
+    ) -> Self {
+        let shop = SimulatedStore::start(LOOPBACK, SimulatorConfig { clock: clock.clone(), ..shop });
         let shop = shop.await.expect("a free port");
         let vault = Vault::new(keys);
         let store = add_store(&db, &vault, "shop", &shop).await;
         let config = config(settings);
-        let transport = Transport::new(Settings::from(&config), db.clock.clone()).expect("an HTTP client");
+        let transport = Transport::new(Settings::from(&config), clock.clone()).expect("an HTTP client");
         let syncer = Syncer {
             db: (*db).clone(),
             transport: Arc::new(transport),
             vault: Arc::new(vault),
             config: Arc::new(config),
-            clock: db.clock.clone(),
+            clock,
             owner: "worker-1".to_owned(),
             patience: Patience::Daemon,
             progress: Progress::default(),
@@ -85,6 +98,11 @@ impl World {
     /// Another store that is the same shop.
     pub async fn another_store(&self, name: &str) -> Store {
         add_store(&self.db, &self.syncer.vault, name, &self.shop).await
+    }
+
+    /// A store that is another shop.
+    pub async fn store_at(&self, name: &str, shop: &SimulatedStore) -> Store {
+        add_store(&self.db, &self.syncer.vault, name, shop).await
     }
 
     /// The same worker with other settings.
