@@ -9,3 +9,5 @@ mod support;
 mod sync_crash;
 mod sync_faults;
 mod sync_lease;
+mod sync_live_lease;
+mod sync_slices;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;
+pub mod virtual_clock;
 pub mod watch;
 pub mod world;
 
