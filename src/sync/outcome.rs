@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{SubsecRound, TimeDelta};
 use tracing::{error, info, warn};
 
 use super::Syncer;
@@ -79,7 +79,7 @@ pub fn decide(stop: Stop, attempt: i32, syncer: &Syncer) -> Step {
     match error.class {
         ErrorClass::RateLimited => {
             let asked = error.retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or(SILENCE);
-            Step::Return(Return::Snooze { at: now + asked, error: sentence })
+            Step::Return(Return::Snooze { at: (now + asked).trunc_subsecs(3), error: sentence })
         }
         ErrorClass::Transient
             if syncer.patience == Patience::Daemon && attempt < syncer.config.worker.max_attempts.cast_signed() =>

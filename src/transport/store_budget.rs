@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -69,7 +69,9 @@ impl StoreBudget {
     #[must_use]
     pub fn silence(&self) -> Option<DateTime<Utc>> {
         let left = self.lock().as_ref()?.frozen(self.now())?;
-        self.clock.now().checked_add_signed(TimeDelta::from_std(left).ok()?)
+        let until = self.clock.now().checked_add_signed(TimeDelta::from_std(left).ok()?)?;
+        // Whole milliseconds are what every database keeps, and a silence is not shortened.
+        until.trunc_subsecs(3).checked_add_signed(TimeDelta::milliseconds(1))
     }
 
     /// Changes the limit while calls go on.

@@ -6,6 +6,7 @@ mod rehearse;
 mod schema;
 mod stores;
 mod support;
+mod sync_budget;
 mod sync_crash;
 mod sync_faults;
 mod sync_lease;
