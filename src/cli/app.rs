@@ -1,20 +1,21 @@
 //! What every command starts from: configuration, clock, and from them the database, the keys and the syncer.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tracing::info;
 
-use super::exit::{CliError, Exit};
+use super::exit::CliError;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PATH};
 use crate::domain::secret::Secret;
 use crate::storage::master_key::{self, Places};
 use crate::storage::vault::Vault;
 use crate::storage::{Database, Engine, credentials, schema};
 use crate::sync::{Patience, Syncer};
+use crate::telemetry;
 use crate::transport::{Settings, Transport};
 
 /// The program's surroundings.
@@ -22,6 +23,10 @@ use crate::transport::{Settings, Transport};
 pub struct App {
     /// The configuration.
     pub config: Arc<Config>,
+    /// The file it was read from, if there was one.
+    pub config_file: Option<PathBuf>,
+    /// Changes what is logged.
+    pub log: telemetry::Filter,
     /// The time.
     pub clock: SharedClock,
 }
@@ -29,13 +34,14 @@ pub struct App {
 impl App {
     /// Loads the configuration and sets up the log.
     pub fn load(config: Option<&Path>) -> Result<Self, CliError> {
-        Self::set_up(Config::load(config)?)
+        let file = config.or_else(|| Some(Path::new(DEFAULT_PATH)).filter(|path| path.exists()));
+        Ok(Self { config_file: file.map(Path::to_owned), ..Self::set_up(Config::load(file)?)? })
     }
 
     /// An app with a configuration of its own, for `demo`. Sets up the log.
     pub fn set_up(config: Config) -> Result<Self, CliError> {
-        crate::telemetry::init(&config.log).map_err(|error| CliError::new(Exit::Configuration, error.to_string()))?;
-        Ok(Self { config: Arc::new(config), clock: Arc::new(SystemClock) })
+        let log = telemetry::init(&config.log)?;
+        Ok(Self { config: Arc::new(config), config_file: None, log, clock: Arc::new(SystemClock) })
     }
 
     /// The time now.
@@ -109,8 +115,7 @@ impl App {
 
     /// [`App::syncer`] with keys of its own.
     pub fn syncer_with(&self, db: &Database, vault: Vault, patience: Patience) -> Result<Syncer, CliError> {
-        let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())
-            .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+        let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())?;
         let host = hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned());
         let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
         info!(worker.name = owner, database = db.target(), "ready");

@@ -7,6 +7,8 @@ use crate::storage::StorageError;
 use crate::storage::crypter::CrypterError;
 use crate::storage::master_key::KeyError;
 use crate::storage::vault::VaultError;
+use crate::telemetry::TelemetryError;
+use crate::transport::TransportError;
 
 /// How a command ended; the numbers are a contract (design §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +133,18 @@ impl From<VaultError> for CliError {
             VaultError::Crypter(error) => error.into(),
             VaultError::Missing { .. } => Self::new(Exit::Configuration, error.to_string()),
         }
+    }
+}
+
+impl From<TelemetryError> for CliError {
+    fn from(error: TelemetryError) -> Self {
+        Self::new(Exit::Configuration, error.to_string())
+    }
+}
+
+impl From<TransportError> for CliError {
+    fn from(error: TransportError) -> Self {
+        Self::new(Exit::Failed, error.to_string())
     }
 }
 

@@ -8,6 +8,7 @@ mod exit;
 mod keys;
 mod progress;
 mod quarantine;
+mod reload;
 mod run;
 mod runs;
 mod signals;

@@ -1,5 +1,6 @@
 //! `netosync run`: the service. Queues what is due, works on the queue, stops in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +9,8 @@ use tracing::{info, warn};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
+use super::reload::Renewable;
+use super::signals;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
 use crate::storage::{Database, credentials, runs, stores};
@@ -17,7 +20,8 @@ use crate::worker::{Until, Worker, service};
 /// Sync every store by its schedule, until stopped.
 ///
 /// Ctrl-C or SIGTERM stops after the page under way, within 10 seconds; the runs go on at the next start. A second one
-/// leaves at once. As a service: systemd/netosync.service.
+/// leaves at once. SIGHUP reads the configuration again, for the runs that begin after it. As a service:
+/// systemd/netosync.service.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Queue what is due, work until nothing in the queue is due any more, and end with the gravest outcome.
@@ -28,12 +32,21 @@ pub struct RunArgs {
 /// Runs the command.
 pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
-    let _signals = super::signals::stop_on_signal(stop.clone());
+    let _signals = signals::stop_on_signal(stop.clone());
     let db = app.database().await?;
     let syncer = app.syncer(&db, Patience::Daemon).await?;
     refuse_wrong_key(&db, &syncer.vault).await?;
+    let renewable = Arc::new(Renewable::new(app, syncer.clone()));
+    let until = if args.once { Until::Idle } else { Until::Stopped };
+    let _reloads = match until {
+        Until::Stopped => {
+            let renewable = renewable.clone();
+            Some(signals::reload_on_signal(stop.clone(), move || renewable.reload())?)
+        }
+        Until::Idle => None,
+    };
     let schedule = &app.config.schedule;
-    let mut scheduler = Scheduler::new(db.clone(), app.config.clone(), app.clock.clone());
+    let mut scheduler = Scheduler::new(db.clone(), renewable.live.clone(), app.clock.clone());
     let mut ticks = Ticks::start(Duration::from_secs(schedule.tick_secs.into()))
         .await
         .map_err(|error| CliError::new(Exit::Failed, format!("the clock of the schedule does not start: {error}")))?;
@@ -44,14 +57,13 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         app.config.worker.slots,
         schedule.tick_secs
     );
-    let until = if args.once { Until::Idle } else { Until::Stopped };
     let worker = Worker {
         db: db.clone(),
-        config: syncer.config.clone(),
+        config: renewable.live.clone(),
         clock: syncer.clock.clone(),
         owner: syncer.owner.clone(),
         work: |run, lease| {
-            let (syncer, stop) = (syncer.clone(), stop.clone());
+            let (syncer, stop) = (renewable.syncer(), stop.clone());
             async move { syncer.execute(run, lease, &stop).await }
         },
     };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer};
 
+use super::layers::Leaves;
 use crate::domain::secret::Secret;
 
 /// The whole configuration, checked.
@@ -27,6 +28,9 @@ pub struct Config {
     pub http: Http,
     pub notify: Notify,
     pub transport: Transport,
+    /// The keys it was read from, to tell it from another.
+    #[serde(skip)]
+    pub(super) leaves: Leaves,
 }
 
 /// Declares a section: fields documented in `default.toml`.

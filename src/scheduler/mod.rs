@@ -9,7 +9,6 @@
 pub mod due;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -18,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use self::due::{Due, Reason, Standing, due};
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::Live;
 use crate::domain::run::{RunKind, Trigger};
 use crate::storage::{Database, StorageError, runs, schedule};
 
@@ -26,7 +25,7 @@ use crate::storage::{Database, StorageError, runs, schedule};
 #[derive(Debug)]
 pub struct Scheduler {
     db: Database,
-    config: Arc<Config>,
+    config: Live,
     clock: SharedClock,
     /// Stores whose schedule was complained about.
     told: HashSet<i64>,
@@ -35,23 +34,23 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler for all stores of a database.
     #[must_use]
-    pub fn new(db: Database, config: Arc<Config>, clock: SharedClock) -> Self {
+    pub fn new(db: Database, config: Live, clock: SharedClock) -> Self {
         Self { db, config, clock, told: HashSet::new() }
     }
 
     /// Queues a run for every store that is due and has none unfinished. Gives the number of those queued.
     pub async fn enqueue_due(&mut self) -> Result<usize, StorageError> {
-        let now = self.clock.now();
+        let (now, config) = (self.clock.now(), self.config.get());
         let kind = RunKind::Full;
         let mut queued = 0;
         for schedule::Row { store, credential, last_start } in schedule::rows(&self.db, kind).await? {
             let standing = Standing {
-                schedule: store.schedule_full.as_deref().or(self.config.schedule.full.as_deref()),
+                schedule: store.schedule_full.as_deref().or(config.schedule.full.as_deref()),
                 timezone: store
                     .timezone
                     .as_ref()
                     .and_then(|name| name.parse().ok())
-                    .unwrap_or(self.config.schedule.timezone),
+                    .unwrap_or(config.schedule.timezone),
                 paused: store.is_paused(now),
                 credential,
                 last_start,

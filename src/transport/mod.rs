@@ -41,7 +41,7 @@ const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));
 const ERROR_BODY_BYTES: usize = 16 << 10;
 
 /// The limits of all calls.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// For a connection to come about.
     pub connect_timeout: Duration,
@@ -104,6 +104,12 @@ impl Transport {
         let https = client(&settings, if settings.allow_loopback { Reach::Any } else { Reach::Public })?;
         let http = settings.allow_loopback.then(|| client(&settings, Reach::NotPublic)).transpose()?;
         Ok(Self { https, http, settings, clock })
+    }
+
+    /// The limits it was set up with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Sends `request` and gives a 2xx answer to `decode`, whose error may ask for another try by its class.

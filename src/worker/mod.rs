@@ -14,7 +14,6 @@ pub mod service;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -23,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::Live;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Lease, Run, RunState};
 use crate::scheduler::{Scheduler, Ticks};
@@ -52,7 +51,7 @@ pub struct Worker<W> {
     /// The database.
     pub db: Database,
     /// The configuration.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// The time.
     pub clock: SharedClock,
     /// Name of this worker in leases, unique among all that are alive.
@@ -120,7 +119,7 @@ where
     }
 
     fn slots(&self) -> usize {
-        self.config.worker.slots as usize
+        self.config.get().worker.slots as usize
     }
 
     /// Claims as many runs as slots are free, and starts them.
@@ -132,7 +131,7 @@ where
             }
             let claim = Claim {
                 owner: &self.owner,
-                lease_for: self.config.worker.lease(),
+                lease_for: self.config.get().worker.lease(),
                 only: None,
                 limit: u32::try_from(free).unwrap_or(u32::MAX),
                 now: self.clock.now(),
@@ -140,7 +139,7 @@ where
             let claimed = runs::claim(&self.db, &claim).await?;
             let all_there_is = claimed.len() < free;
             for (run, lease) in claimed {
-                if run.attempt > self.config.worker.max_attempts.cast_signed() {
+                if run.attempt > self.config.get().worker.max_attempts.cast_signed() {
                     self.give_up(&run, &lease).await;
                 } else {
                     let task = crew.tasks.spawn((self.work)(run, lease.clone()));

@@ -1,6 +1,7 @@
 //! The worker with work that is not a sync: what it does with slots, attempts, panics and stops.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sea_orm::ConnectionTrait;
@@ -9,6 +10,7 @@ use tokio::sync::Barrier;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
+use crate::config::Config;
 use crate::domain::run::{RunKind, Trigger, Verdict};
 use crate::domain::secret::Secret;
 use crate::storage::stores::{self, NewStore};
@@ -17,7 +19,7 @@ use crate::storage::{credentials, schema};
 /// A database with stores that were never synced.
 struct Place {
     db: Database,
-    config: Arc<Config>,
+    config: Live,
     clock: Arc<ManualClock>,
     _folder: TempDir,
 }
@@ -43,7 +45,7 @@ impl Place {
             stores::add_store(&db, &new).await.expect("it is added");
         }
         let env = BTreeMap::from([("NETOSYNC__WORKER__SLOTS".to_owned(), slots.to_string())]);
-        let config = Arc::new(Config::from_parts(None, &env).expect("a configuration"));
+        let config = Arc::new(Config::from_parts(None, &env).expect("a configuration")).into();
         Self { db, config, clock, _folder: folder }
     }
 
