@@ -3,6 +3,7 @@
 use crate::config::ConfigError;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Run, RunState, Verdict};
+use crate::http::serve::ListenError;
 use crate::storage::StorageError;
 use crate::storage::crypter::CrypterError;
 use crate::storage::master_key::KeyError;
@@ -145,6 +146,13 @@ impl From<TelemetryError> for CliError {
 impl From<TransportError> for CliError {
     fn from(error: TransportError) -> Self {
         Self::new(Exit::Failed, error.to_string())
+    }
+}
+
+impl From<ListenError> for CliError {
+    fn from(error: ListenError) -> Self {
+        // What may pass is worth another start by the service manager, see RestartPreventExitStatus in the unit.
+        Self::new(if error.may_pass() { Exit::Failed } else { Exit::Configuration }, error.to_string())
     }
 }
 

@@ -59,7 +59,8 @@ impl Renewable {
         let (config, mut syncer) = (Arc::new(config), self.syncer());
         let settings = Settings::from(&*config);
         if settings != *syncer.transport.settings() {
-            syncer.transport = Arc::new(Transport::new(settings, syncer.clock.clone())?);
+            let transport = Transport::new(settings, syncer.clock.clone())?;
+            syncer.transport = Arc::new(transport.counting(syncer.transport.metrics().clone()));
         }
         self.log.set(&config.log.filter)?;
         syncer.config = config.clone();

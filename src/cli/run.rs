@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
 use super::reload::Renewable;
 use super::signals;
+use crate::http::{self, Pages, serve};
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
 use crate::storage::{Database, credentials, runs, stores};
 use crate::sync::Patience;
+use crate::worker::watchdog::Watchdog;
 use crate::worker::{Until, Worker, service};
 
 /// Sync every store by its schedule, until stopped.
@@ -36,8 +40,12 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
     let syncer = app.syncer(&db, Patience::Daemon).await?;
     refuse_wrong_key(&db, &syncer.vault).await?;
-    let renewable = Arc::new(Renewable::new(app, syncer.clone()));
     let until = if args.once { Until::Idle } else { Until::Stopped };
+    let listener = match app.config.http.listen {
+        Some(address) if until == Until::Stopped => Some(serve::listen(address).await?),
+        _ => None,
+    };
+    let renewable = Arc::new(Renewable::new(app, syncer.clone()));
     let _reloads = match until {
         Until::Stopped => {
             let renewable = renewable.clone();
@@ -50,7 +58,25 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let mut ticks = Ticks::start(Duration::from_secs(schedule.tick_secs.into()))
         .await
         .map_err(|error| CliError::new(Exit::Failed, format!("the clock of the schedule does not start: {error}")))?;
+    let metrics = syncer.transport.metrics().clone();
+    let watchdog = Watchdog {
+        db: db.clone(),
+        config: renewable.live.clone(),
+        freshness: Arc::default(),
+        overdue: Arc::new(|| None),
+    };
+    let freshness = watchdog.freshness.clone();
+    let pages = Pages {
+        db: db.clone(),
+        config: renewable.live.clone(),
+        clock: app.clock.clone(),
+        metrics: metrics.clone(),
+        watchdog: watchdog.clone(),
+        stop: stop.clone(),
+    };
+    let _pages = listener.map(|listener| show(listener, pages));
     service::ready();
+    let _watching = (until == Until::Stopped).then(|| AbortOnDropHandle::new(tokio::spawn(watchdog.watch())));
     info!(
         "serving {} stores with {} slots; the schedule is looked at every {} seconds",
         stores::list_stores(&db).await?.len(),
@@ -62,6 +88,8 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         config: renewable.live.clone(),
         clock: syncer.clock.clone(),
         owner: syncer.owner.clone(),
+        freshness,
+        metrics,
         work: |run, lease| {
             let (syncer, stop) = (renewable.syncer(), stop.clone());
             async move { syncer.execute(run, lease, &stop).await }
@@ -77,6 +105,20 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     db.close().await;
     info!("stopped");
     Ok(exit)
+}
+
+/// Serves the pages until dropped.
+fn show(listener: TcpListener, pages: Pages) -> AbortOnDropHandle<()> {
+    match listener.local_addr() {
+        Ok(address) if http::is_public(&address) => warn!(
+            "/healthz, /readyz and /metrics are on http://{address}; whoever reaches it can read the names of your stores: \
+             http.listen = \"127.0.0.1:{}\" keeps it to this machine",
+            address.port()
+        ),
+        Ok(address) => info!("/healthz, /readyz and /metrics are on http://{address}"),
+        Err(error) => warn!("the address of the pages is not known: {error}"),
+    }
+    AbortOnDropHandle::new(tokio::spawn(serve::serve(listener, http::router(pages))))
 }
 
 /// The wrong master key opens nothing, so nothing would work; one credential that does not open holds up its store only.

@@ -10,4 +10,4 @@ pub mod product;
 pub mod run;
 pub mod secret;
 pub mod store;
-mod text_enum;
+pub(crate) mod text_enum;

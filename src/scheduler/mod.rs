@@ -11,6 +11,7 @@ pub mod due;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, info, warn};
@@ -29,20 +30,21 @@ pub struct Scheduler {
     clock: SharedClock,
     /// Stores whose schedule was complained about.
     told: HashSet<i64>,
+    next: Option<DateTime<Utc>>,
 }
 
 impl Scheduler {
     /// A scheduler for all stores of a database.
     #[must_use]
     pub fn new(db: Database, config: Live, clock: SharedClock) -> Self {
-        Self { db, config, clock, told: HashSet::new() }
+        Self { db, config, clock, told: HashSet::new(), next: None }
     }
 
     /// Queues a run for every store that is due and has none unfinished. Gives the number of those queued.
     pub async fn enqueue_due(&mut self) -> Result<usize, StorageError> {
         let (now, config) = (self.clock.now(), self.config.get());
         let kind = RunKind::Full;
-        let mut queued = 0;
+        let (mut queued, mut next) = (0, None);
         for schedule::Row { store, credential, last_start } in schedule::rows(&self.db, kind).await? {
             let standing = Standing {
                 schedule: store.schedule_full.as_deref().or(config.schedule.full.as_deref()),
@@ -69,10 +71,18 @@ impl Scheduler {
                      `netosync store set {0}`",
                     store.name
                 ),
+                Due::At(at) => next = next.map_or(Some(at), |next: DateTime<Utc>| Some(next.min(at))),
                 not_now => debug!(store.name, "{} is not due: {not_now:?}", store.name),
             }
         }
+        self.next = next;
         Ok(queued)
+    }
+
+    /// When a schedule has its next moment, as of the last look.
+    #[must_use]
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.next
     }
 }
 

@@ -25,6 +25,8 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Counts, Lease, Run};
+use crate::metrics::Metrics;
+use crate::metrics::labels::Outcome;
 use crate::storage::vault::Vault;
 use crate::storage::{Database, StorageError, runs, stores};
 use crate::transport::Transport;
@@ -55,17 +57,25 @@ impl Syncer {
     /// An error means that the database failed; the lease then runs out by itself.
     pub async fn execute(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
         let span = info_span!("run", store.id = run.store_id, run.id = run.id, run.attempt = run.attempt);
-        self.execute_in_span(run, lease, stop).instrument(span).await
+        let kind = run.kind;
+        let let_go = self.execute_in_span(run, lease, stop).instrument(span).await;
+        self.metrics().run(kind, *let_go.as_ref().unwrap_or(&Outcome::Lost));
+        let_go.map(drop)
     }
 
-    async fn execute_in_span(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
+    /// Where runs, pages and rows are counted.
+    fn metrics(&self) -> &Metrics {
+        self.transport.metrics()
+    }
+
+    async fn execute_in_span(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<Outcome, StorageError> {
         let heartbeat = Heartbeat::start(self, &lease);
         let (attempt, mut counts) = (run.attempt, run.counts);
         let step = match self.walk(run, &lease, &heartbeat, stop, &mut counts).await {
             Ok(end) => Step::End(end),
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
                 info!("{error}");
-                return Ok(());
+                return Ok(Outcome::Lost);
             }
             Err(Stop::Storage(error)) => return Err(error),
             Err(stop) => outcome::decide(stop, attempt, self),
@@ -80,9 +90,9 @@ impl Syncer {
         match applied {
             Err(error @ StorageError::LeaseLost { .. }) => {
                 info!("{error}");
-                Ok(())
+                Ok(Outcome::Lost)
             }
-            applied => applied,
+            applied => applied.map(|()| step.outcome()),
         }
     }
 

@@ -6,6 +6,7 @@ use tracing::{error, info, warn};
 use super::Syncer;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::run::{Counts, RunState, Verdict};
+use crate::metrics::labels::Outcome;
 use crate::storage::StorageError;
 use crate::storage::runs::{End, Return};
 use crate::storage::vault::VaultError;
@@ -52,6 +53,18 @@ pub enum Step {
     End(End),
     /// It goes back to the queue.
     Return(Return),
+}
+
+impl Step {
+    /// The same in a word, for counting.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::End(end) => Outcome::of_end(end.state, end.verdict),
+            Self::Return(Return::Retry { .. }) => Outcome::Retried,
+            Self::Return(Return::Snooze { .. }) => Outcome::Snoozed,
+            Self::Return(Return::Interrupted) => Outcome::Interrupted,
+        }
+    }
 }
 
 /// The shortest silence after HTTP 429 (spec: Neto API §4.5).

@@ -218,6 +218,7 @@ impl<'a> Walk<'a> {
         };
         let written = products::commit_page(&self.syncer.db, write).await?;
         debug!(page = number, page.items = page.records().len(), page.bytes = page.bytes(), "page stored");
+        self.syncer.metrics().page_committed(&self.counts, &written);
         self.counts = Counts { calls: self.counts.calls, ..written };
         self.checkpoint = checkpoint;
         if self.checkpoint.page >= self.syncer.config.fetch.max_pages {

@@ -18,6 +18,7 @@ mod guard;
 mod redact;
 pub mod retry;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -30,6 +31,8 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::{Answer, HeaderText, Request};
+use crate::metrics::labels::Called;
+use crate::metrics::{Call, Metrics};
 
 pub use context::{CallContext, StoreBudget};
 pub use retry::RetryPolicy;
@@ -96,6 +99,7 @@ pub struct Transport {
     http: Option<reqwest::Client>,
     settings: Settings,
     clock: SharedClock,
+    metrics: Arc<Metrics>,
 }
 
 impl Transport {
@@ -103,7 +107,19 @@ impl Transport {
     pub fn new(settings: Settings, clock: SharedClock) -> Result<Self, TransportError> {
         let https = client(&settings, if settings.allow_loopback { Reach::Any } else { Reach::Public })?;
         let http = settings.allow_loopback.then(|| client(&settings, Reach::NotPublic)).transpose()?;
-        Ok(Self { https, http, settings, clock })
+        Ok(Self { https, http, settings, clock, metrics: Arc::default() })
+    }
+
+    /// Counts its calls there.
+    #[must_use]
+    pub fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where its calls are counted; whoever works with it counts there too.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The limits it was set up with.
@@ -149,6 +165,7 @@ impl Transport {
                 Ok(value) => return Ok(value),
                 Err(error) => silence(ctx, redactor.error(error)),
             };
+            self.metrics.failed_call(error.class);
             let wait = match error.class {
                 ErrorClass::Transient => retries.next_wait(error.retry_after),
                 _ => None,
@@ -171,21 +188,29 @@ impl Transport {
         post: reqwest::RequestBuilder,
         redactor: &Redactor<'_>,
     ) -> Result<Answer, RemoteError> {
-        let begun = Instant::now();
-        let response = post.send().await.map_err(|error| classify::failure(target, &error, 0))?;
+        let (begun, mut call) = (Instant::now(), self.metrics.call());
+        let response = post.send().await.map_err(|error| {
+            call.ended(classify::called(&error));
+            classify::failure(target, &error, 0)
+        })?;
         let status = response.status();
         let header =
             |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (content_type, location) = (header(CONTENT_TYPE), header(LOCATION));
         let retry_after = header(RETRY_AFTER).and_then(|text| classify::retry_after(&text, self.clock.now()));
         let limit = if status.is_success() { self.settings.max_body_bytes } else { ERROR_BODY_BYTES };
-        let body = match body(target, response, limit).await {
+        let body = match body(target, response, limit, &mut call).await {
             // Of an error, whatever can be had will do.
             Err(_) if !status.is_success() => Vec::new(),
-            Ok((_, false)) if status.is_success() => return Err(too_large(target, limit, status.as_u16())),
+            Ok((_, false)) if status.is_success() => {
+                call.ended(Called::Broken);
+                return Err(too_large(target, limit, status.as_u16()));
+            }
             Ok((bytes, _)) => bytes,
             Err(error) => return Err(error.status(status.as_u16())),
         };
+        call.ended(Called::of_status(status.as_u16()));
+        drop(call);
         tracing::debug!(
             store.name = target.store,
             http.status = status.as_u16(),
@@ -261,17 +286,22 @@ async fn body(
     target: Target<'_>,
     mut response: reqwest::Response,
     limit: usize,
+    call: &mut Call<'_>,
 ) -> Result<(Vec<u8>, bool), RemoteError> {
     let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut bytes = Vec::with_capacity(expected.min(limit).min(1 << 20));
-    while let Some(chunk) = response.chunk().await.map_err(|error| classify::failure(target, &error, bytes.len()))? {
+    loop {
+        let chunk = response.chunk().await.map_err(|error| {
+            call.ended(classify::called(&error));
+            classify::failure(target, &error, bytes.len())
+        })?;
+        let Some(chunk) = chunk else { return Ok((bytes, true)) };
         let room = limit - bytes.len();
         bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() > room {
             return Ok((bytes, false));
         }
     }
-    Ok((bytes, true))
 }
 
 fn too_large(target: Target<'_>, limit: usize, status: u16) -> RemoteError {

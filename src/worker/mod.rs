@@ -9,25 +9,32 @@
 //! the program): this module knows leases and slots, never stores. It must not end because of a run: an error there is
 //! logged, a panic is caught, and what happens to the run is written down.
 
+pub mod freshness;
 pub mod service;
 #[cfg(test)]
 mod tests;
+pub mod watchdog;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::freshness::Freshness;
+use self::service::Standing;
 use crate::clock::SharedClock;
 use crate::config::Live;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Lease, Run, RunState};
+use crate::metrics::Metrics;
+use crate::metrics::labels::Outcome;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::runs::{self, Claim, End, Return};
-use crate::storage::{Database, StorageError};
+use crate::storage::{Database, StorageError, gauges};
 
 /// How long a stop waits for the runs in flight: longer than they wait for the page under way, shorter than what a
 /// service manager or a person has patience for.
@@ -56,8 +63,19 @@ pub struct Worker<W> {
     pub clock: SharedClock,
     /// Name of this worker in leases, unique among all that are alive.
     pub owner: String,
+    /// Where the loop leaves its signs of life.
+    pub freshness: Arc<Freshness>,
+    /// Where slots, and the runs that end here, are counted.
+    pub metrics: Arc<Metrics>,
     /// Works on a run until it ends, is given back or is lost.
     pub work: W,
+}
+
+/// What systemd was told last.
+#[derive(Default)]
+struct Shown {
+    busy: Option<usize>,
+    sentence: String,
 }
 
 /// The runs in flight.
@@ -82,8 +100,10 @@ where
         stop: &CancellationToken,
     ) -> Result<Vec<i64>, StorageError> {
         let (mut crew, mut worked, mut look) = (Crew::default(), Vec::new(), true);
-        let mut shown = None;
+        let mut shown = Shown::default();
         while !stop.is_cancelled() {
+            self.freshness.tick();
+            let ticked = look;
             let filled = async {
                 if std::mem::take(&mut look) {
                     scheduler.enqueue_due().await?;
@@ -91,7 +111,7 @@ where
                 self.fill(&mut crew).await
             };
             match filled.await {
-                Ok(()) => {}
+                Ok(()) => self.show(crew.tasks.len(), scheduler.next_due(), ticked, &mut shown).await,
                 Err(error) if until == Until::Stopped => error!("{error}; trying again at the next tick"),
                 Err(error) => {
                     self.drain(&mut crew, stop).await;
@@ -100,9 +120,6 @@ where
             }
             if until == Until::Idle && crew.tasks.is_empty() {
                 return Ok(worked);
-            }
-            if shown.replace(crew.tasks.len()) != Some(crew.tasks.len()) {
-                service::status(&format!("{} of {} slots at work", crew.tasks.len(), self.slots()));
             }
             tokio::select! {
                 biased;
@@ -116,6 +133,26 @@ where
         }
         self.drain(&mut crew, stop).await;
         Ok(worked)
+    }
+
+    /// Tells systemd and the metrics where we stand, when it has changed: at a tick, and when another number of slots is at
+    /// work.
+    async fn show(&self, busy: usize, next_run: Option<DateTime<Utc>>, ticked: bool, shown: &mut Shown) {
+        if !ticked && shown.busy == Some(busy) {
+            return;
+        }
+        shown.busy = Some(busy);
+        let (slots, now) = (self.slots(), self.clock.now());
+        self.metrics.slots(busy, slots);
+        let queued = match gauges::queue(&self.db, now).await {
+            Ok(queue) => queue.due + queue.resting,
+            Err(error) => return warn!("{error}"),
+        };
+        let sentence = Standing { busy, slots, queued, next_run, now }.to_string();
+        if shown.sentence != sentence {
+            service::status(&sentence);
+            shown.sentence = sentence;
+        }
     }
 
     fn slots(&self) -> usize {
@@ -160,11 +197,12 @@ where
         error!(run.id, store.id = run.store_id, "run {} failed: {sentence}", run.id);
         let class = Some(run.error_class.unwrap_or(ErrorClass::Internal));
         let end = End { state: RunState::Failed, verdict: None, error_class: class, error: Some(sentence) };
-        if let Err(error) = runs::finish(&self.db, lease, &end, &run.counts, self.clock.now()).await {
-            warn!(
+        match runs::finish(&self.db, lease, &end, &run.counts, self.clock.now()).await {
+            Ok(()) => self.metrics.run(run.kind, Outcome::Failed),
+            Err(error) => warn!(
                 run.id,
                 "run {} could not be ended, which is tried again when its lease has run out: {error}", run.id
-            );
+            ),
         }
     }
 
@@ -199,8 +237,10 @@ where
             error: "netosync panicked while it worked on this run, which is a bug; see its log".to_owned(),
         };
         let given_back = async {
-            let counts = runs::get(&self.db, run_id).await?.map_or_else(Default::default, |run| run.counts);
-            runs::give_back(&self.db, lease, &back, &counts, self.clock.now()).await
+            let Some(run) = runs::get(&self.db, run_id).await? else { return Ok(()) };
+            runs::give_back(&self.db, lease, &back, &run.counts, self.clock.now()).await?;
+            self.metrics.run(run.kind, Outcome::Retried);
+            Ok::<_, StorageError>(())
         };
         if let Err(error) = given_back.await {
             warn!(run.id = run_id, "run {run_id} goes on when its lease has run out: {error}");

@@ -60,6 +60,8 @@ impl Place {
             config: self.config.clone(),
             clock: self.clock.clone(),
             owner: "tester".to_owned(),
+            freshness: Arc::default(),
+            metrics: Arc::default(),
             work,
         };
         let mut scheduler = Scheduler::new(self.db.clone(), self.config.clone(), self.clock.clone());

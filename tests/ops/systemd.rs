@@ -63,6 +63,44 @@ async fn the_service_tells_systemd_and_serves_a_run_that_somebody_else_queues() 
     assert_eq!((run.verdict, run.trigger), (Some(Verdict::Complete), Trigger::Manual));
 }
 
+#[test]
+fn the_service_says_that_it_is_up_alive_reloading_and_stopping_in_that_order() {
+    let machine = Machine::new();
+    let systemd = Systemd::on(&machine);
+    let service = Service::start(&machine, &[], &[systemd.setting(), ("WATCHDOG_USEC", "100000")]);
+    let next = || std::iter::repeat_with(|| systemd.next()).find(|heard| heard != "WATCHDOG=1").expect("more to come");
+    assert_eq!(next(), "READY=1");
+    assert_eq!(next(), "STATUS=0 of 4 slots at work, 0 queued");
+    for _ in 0..2 {
+        systemd.hear("WATCHDOG=1");
+    }
+    service.signal("HUP");
+    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(next(), "READY=1");
+    systemd.hear("WATCHDOG=1");
+    service.signal("TERM");
+    assert_eq!(next(), "STOPPING=1");
+    assert_eq!(service.ended(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watchdog_of_another_process_is_not_fed() {
+    let (machine, _simulated) = machine_with_store(small_pages()).await;
+    let systemd = Systemd::on(&machine);
+    let watchdog = [("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")];
+    let settings = [systemd.setting(), watchdog[0], watchdog[1], ("NETOSYNC__SCHEDULE__TICK_SECS", "1")];
+    let service = Service::start(&machine, &[], &settings);
+    let next = || systemd.next();
+    assert_eq!(next(), "READY=1");
+    assert!(next().starts_with("STATUS=1 of 4 slots at work, 0 queued"));
+    // By the next tick the store has its next moment.
+    let later: Vec<_> = std::iter::repeat_with(next).take_while(|heard| !heard.contains(", next run ")).collect();
+    assert!(later.iter().all(|heard| heard.starts_with("STATUS=")), "{later:?}");
+    service.signal("TERM");
+    assert_eq!(systemd.hear("=1"), "STOPPING=1");
+    assert_eq!(service.ended(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_begins_and_ends_for_systemd_even_when_the_configuration_is_broken() {
     let machine = Machine::new();
