@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn a_key_that_waits_for_a_restart_exists() {
         for fixed in AT_START {
-            let found = rules::fields().any(|field| field == *fixed || fixed.ends_with('.') && field.starts_with(fixed));
+            let found =
+                rules::fields().any(|field| field == *fixed || fixed.ends_with('.') && field.starts_with(fixed));
             assert!(found, "{fixed}");
         }
     }

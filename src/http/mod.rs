@@ -58,7 +58,6 @@ struct Shared {
 }
 
 /// The routes.
-#[must_use]
 pub fn router(pages: Pages) -> Router {
     let shared = Shared { pages, ready: Cached::new(health::READY_FOR), gauges: Cached::new(metrics::GAUGES_FOR) };
     Router::new()

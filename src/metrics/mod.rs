@@ -134,6 +134,7 @@ impl Metrics {
     }
 
     /// A call is being made. What it is counted as is said to what this gives; without a word, as given up.
+    #[must_use]
     pub fn call(&self) -> Call<'_> {
         Call { metrics: self, begun: Instant::now(), called: Called::GivenUp }
     }

@@ -72,7 +72,7 @@ impl Scheduler {
                     store.name
                 ),
                 Due::At(at) => next = next.map_or(Some(at), |next: DateTime<Utc>| Some(next.min(at))),
-                not_now => debug!(store.name, "{} is not due: {not_now:?}", store.name),
+                not_now @ Due::No(_) => debug!(store.name, "{} is not due: {not_now:?}", store.name),
             }
         }
         self.next = next;

@@ -71,7 +71,7 @@ async fn a_scrape_in_the_middle_of_a_run_and_one_after_it_show_exactly_what_happ
         assert_eq!(after.get(series), Some(&value), "{series}: {after:#?}");
     }
     let calls: f64 = after.iter().filter(|(name, _)| name.starts_with("netosync_calls_total")).map(|(_, n)| n).sum();
-    assert_eq!(calls, simulated.calls_made() as f64);
+    assert_eq!(calls.to_string(), simulated.calls_made().to_string());
     assert!(!get(&address, "/metrics").body.contains(simulated.key()));
     service.signal("TERM");
     assert_eq!(service.ended(), Some(0));
@@ -94,7 +94,7 @@ async fn a_service_that_drains_is_alive_but_not_ready_and_can_still_be_scraped()
     service.says("stopping after the page under way");
     assert_eq!(line(&address, "/readyz"), (503, "netosync is stopping".to_owned()));
     assert_eq!(line(&address, "/healthz"), (200, "netosync is alive".to_owned()));
-    assert_eq!(scrape(&address)["netosync_pages_total"], 2.0);
+    assert_eq!(scrape(&address).get("netosync_pages_total"), Some(&2.0));
     go.send(()).expect("the call waits");
     assert_eq!(service.ended(), Some(0));
 }
@@ -141,6 +141,34 @@ fn a_port_in_use_ends_the_start_with_what_to_do() {
     let ended = crate::support::Ended::of(command.env(LISTEN.0, &address).output().expect("it starts"));
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains(&format!("http.listen = {address}: another program listens there")), "{ended:?}");
+}
+
+#[test]
+fn check_says_whether_the_address_is_free_taken_or_our_own() {
+    let machine = Machine::new();
+    let check = |address: &str| {
+        let mut command = machine.command(&["check"]);
+        crate::support::Ended::of(command.env(LISTEN.0, address).output().expect("it starts"))
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let foreign = taken.local_addr().expect("an address").to_string();
+    // Whoever it is, it is not us.
+    drop(std::thread::spawn(move || taken.incoming().for_each(drop)));
+    let ended = check(&foreign);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stdout.contains(&format!("problem  http.listen: http.listen = {foreign}: another program")),
+        "{ended:?}"
+    );
+    let ended = check("127.0.0.1:0");
+    assert!(ended.code == Some(0) && ended.stdout.contains("ok       http.listen: 127.0.0.1:0 is free"), "{ended:?}");
+    let service = Service::start(&machine, &[], &[LISTEN]);
+    let ours = address(&service);
+    let ended = check(&ours);
+    let said = format!("ok       http.listen: netosync answers on {ours}");
+    assert!(ended.code == Some(0) && ended.stdout.contains(&said), "{ended:?}");
+    service.signal("TERM");
+    assert_eq!(service.ended(), Some(0));
 }
 
 #[test]

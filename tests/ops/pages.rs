@@ -54,7 +54,7 @@ pub fn scrape(address: &str) -> BTreeMap<String, f64> {
         if let Some(help) = line.strip_prefix("# HELP ") {
             let (name, text) = help.split_once(' ').expect("a text");
             assert!(name.starts_with("netosync_") && text.len() > 10, "{line}");
-            helped = name.to_owned();
+            name.clone_into(&mut helped);
         } else if let Some(declared) = line.strip_prefix("# TYPE ") {
             family = declared.split_once(' ').expect("a type");
             assert_eq!(family.0, helped, "{line}");

@@ -15,7 +15,7 @@ use super::TestDb;
 use super::world::{SETTINGS, World};
 
 /// A test that waits longer than this waits for ever.
-const HANGS: Duration = Duration::from_mins(2);
+pub const HANGS: Duration = Duration::from_mins(2);
 
 /// A world whose database and keys other processes can open too.
 pub struct Desk {
