@@ -3,6 +3,7 @@
 mod decimals;
 mod mirror;
 mod rehearse;
+mod schedule;
 mod schema;
 mod stores;
 mod support;
