@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod crypter;
 pub mod dictionary;
 mod error;
+pub mod instances;
 pub mod master_key;
 pub mod overview;
 pub mod products;
@@ -28,6 +29,7 @@ pub mod schedule;
 pub mod schema;
 pub mod stores;
 pub mod vault;
+pub mod wake;
 
 pub use error::StorageError;
 
