@@ -111,8 +111,7 @@ impl App {
     pub fn syncer_with(&self, db: &Database, vault: Vault, patience: Patience) -> Result<Syncer, CliError> {
         let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())
             .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
-        let host = hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned());
-        let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
+        let owner = format!("{}:{}:{:08x}", host(), std::process::id(), rand::random::<u32>());
         info!(worker.name = owner, database = db.target(), "ready");
         Ok(Syncer {
             db: db.clone(),
@@ -124,4 +123,9 @@ impl App {
             patience,
         })
     }
+}
+
+/// Name of this machine.
+pub fn host() -> String {
+    hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
 }

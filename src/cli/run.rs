@@ -50,6 +50,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         config: syncer.config.clone(),
         clock: syncer.clock.clone(),
         owner: syncer.owner.clone(),
+        host: super::app::host(),
         work: |run, lease| {
             let (syncer, stop) = (syncer.clone(), stop.clone());
             async move { syncer.execute(run, lease, &stop).await }

@@ -23,6 +23,7 @@ pub mod instances;
 pub mod master_key;
 pub mod overview;
 pub mod products;
+pub mod prune;
 pub mod quarantine;
 pub mod runs;
 pub mod schedule;
