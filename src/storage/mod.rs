@@ -20,6 +20,7 @@ pub mod crypter;
 pub mod dictionary;
 mod error;
 pub mod instances;
+mod manners;
 pub mod master_key;
 pub mod overview;
 pub mod products;
@@ -33,6 +34,7 @@ pub mod vault;
 pub mod wake;
 
 pub use error::StorageError;
+pub use manners::Manners;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

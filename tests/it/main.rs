@@ -2,6 +2,7 @@
 
 mod decimals;
 mod mirror;
+mod prune;
 mod queue;
 mod rehearse;
 mod schema;

@@ -260,11 +260,11 @@ async fn the_questions_of_every_moment_are_answered_by_an_index(db: TestDb) {
     if db.engine() == Engine::Postgres {
         execute(
             &db,
-            "INSERT INTO runs (store_id, kind, \"trigger\", state, scheduled_at, created_at, finished_at) \
-             SELECT 1, 'full', 'manual', 'succeeded', t, t, t FROM \
-             (SELECT TIMESTAMPTZ '2026-01-01' + n * INTERVAL '1 minute' AS t FROM generate_series(1, 20000) n) times; \
-             INSERT INTO stores (name, connector, url, created_at) \
+            "INSERT INTO stores (name, connector, url, created_at) \
              SELECT 'many-' || n, 'neto', 'https://a', TIMESTAMPTZ '2026-01-01' FROM generate_series(1, 3000) n; \
+             INSERT INTO runs (store_id, kind, \"trigger\", state, scheduled_at, created_at, finished_at) \
+             SELECT 1 + n % 3000, 'full', 'manual', 'succeeded', t, t, t FROM \
+             (SELECT n, TIMESTAMPTZ '2026-01-01' + n * INTERVAL '1 minute' AS t FROM generate_series(1, 20000) n) times; \
              INSERT INTO runs (store_id, kind, \"trigger\", state, scheduled_at, created_at) \
              SELECT id, 'full', 'schedule', 'queued', created_at + id * INTERVAL '1 minute', created_at FROM stores; \
              ANALYZE runs",
