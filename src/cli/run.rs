@@ -10,7 +10,7 @@ use super::app::App;
 use super::exit::{CliError, Exit};
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, credentials, runs, stores};
+use crate::storage::{Database, Manners, credentials, runs, stores};
 use crate::sync::Patience;
 use crate::worker::{Until, Worker, service};
 
@@ -29,7 +29,7 @@ pub struct RunArgs {
 pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     let _signals = super::signals::stop_on_signal(stop.clone());
-    let db = app.database().await?;
+    let db = app.database_with(&Manners::SERVICE).await?;
     let syncer = app.syncer(&db, Patience::Daemon).await?;
     refuse_wrong_key(&db, &syncer.vault).await?;
     let schedule = &app.config.schedule;
@@ -50,6 +50,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         config: syncer.config.clone(),
         clock: syncer.clock.clone(),
         owner: syncer.owner.clone(),
+        host: super::app::host(),
         work: |run, lease| {
             let (syncer, stop) = (syncer.clone(), stop.clone());
             async move { syncer.execute(run, lease, &stop).await }

@@ -61,6 +61,8 @@ static RULES: &[FieldRule] = &[
     rule("auth.canary_tries", Kind::Whole(1, 20)),
     rule("auth.canary_initial_ms", Kind::Whole(1, 600_000)),
     rule("auth.canary_max_ms", Kind::Whole(1, 600_000)),
+    rule("retention.succeeded_days", Kind::Whole(1, 36_500)),
+    rule("retention.failed_days", Kind::Whole(1, 36_500)),
     rule("quarantine.max_share", Kind::Share),
     rule("removal.max_share", Kind::Share),
     rule("log.format", Kind::Text(log_format)),

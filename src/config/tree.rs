@@ -21,6 +21,7 @@ pub struct Config {
     pub budget: Budget,
     pub retry: Retry,
     pub auth: Auth,
+    pub retention: Retention,
     pub quarantine: Quarantine,
     pub removal: Removal,
     pub log: Log,
@@ -86,6 +87,10 @@ section! {
 section! {
     /// `[auth]`
     Auth { canary_tries: u32, canary_initial_ms: u32, canary_max_ms: u32 }
+}
+section! {
+    /// `[retention]`
+    Retention { succeeded_days: u32, failed_days: u32 }
 }
 section! {
     /// `[quarantine]`

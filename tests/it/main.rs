@@ -2,6 +2,8 @@
 
 mod decimals;
 mod mirror;
+mod prune;
+mod queue;
 mod rehearse;
 mod schedule;
 mod schema;
