@@ -154,7 +154,7 @@ pub async fn enqueue(
     for chunk in stores.chunks(CHUNK) {
         let places: Vec<_> = (3..chunk.len() + 3).map(|place| format!("${place}")).collect();
         let sql = format!(
-            "/* schedule::enqueue */ INSERT INTO runs (store_id, kind, trigger, state, scheduled_at, created_at) \
+            "/* schedule::enqueue */ INSERT INTO runs (store_id, kind, \"trigger\", state, scheduled_at, created_at) \
              SELECT id, $1, 'schedule', 'queued', $2, $2 FROM stores WHERE id IN ({}) ORDER BY id \
              ON CONFLICT DO NOTHING RETURNING id, store_id",
             places.join(", ")
