@@ -16,7 +16,7 @@ use super::signals;
 use crate::http::{self, Pages, serve};
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, credentials, runs, stores};
+use crate::storage::{Database, Manners, credentials, runs, stores};
 use crate::sync::Patience;
 use crate::worker::watchdog::Watchdog;
 use crate::worker::{Until, Worker, service};
@@ -37,7 +37,7 @@ pub struct RunArgs {
 pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     let _signals = signals::stop_on_signal(stop.clone());
-    let db = app.database().await?;
+    let db = app.database_with(&Manners::SERVICE).await?;
     let syncer = app.syncer(&db, Patience::Daemon).await?;
     refuse_wrong_key(&db, &syncer.vault).await?;
     let until = if args.once { Until::Idle } else { Until::Stopped };
@@ -88,6 +88,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         config: renewable.live.clone(),
         clock: syncer.clock.clone(),
         owner: syncer.owner.clone(),
+        host: super::app::host(),
         freshness,
         metrics,
         work: |run, lease| {

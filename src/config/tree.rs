@@ -22,6 +22,7 @@ pub struct Config {
     pub budget: Budget,
     pub retry: Retry,
     pub auth: Auth,
+    pub retention: Retention,
     pub quarantine: Quarantine,
     pub removal: Removal,
     pub log: Log,
@@ -64,6 +65,7 @@ section! {
         #[serde(deserialize_with = "unless_empty")] sweep: Option<String>,
         #[serde(deserialize_with = "timezone")] timezone: chrono_tz::Tz,
         tick_secs: u32,
+        spread_secs: u32,
     }
 }
 section! {
@@ -89,6 +91,10 @@ section! {
 section! {
     /// `[auth]`
     Auth { canary_tries: u32, canary_initial_ms: u32, canary_max_ms: u32 }
+}
+section! {
+    /// `[retention]`
+    Retention { succeeded_days: u32, failed_days: u32 }
 }
 section! {
     /// `[quarantine]`

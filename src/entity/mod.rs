@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod cursors;
+pub mod instances;
 pub mod numeric;
 pub mod product_categories;
 pub mod product_changes;
@@ -75,6 +76,7 @@ mod tests {
             shape::<super::product_sales_channels::Entity>(),
             shape::<super::product_changes::Entity>(),
             shape::<super::runs::Entity>(),
+            shape::<super::instances::Entity>(),
             shape::<super::cursors::Entity>(),
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),

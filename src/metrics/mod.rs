@@ -153,9 +153,9 @@ impl Metrics {
         }
     }
 
-    /// Runs were taken over from workers that fell silent.
-    pub fn taken_over(&self, runs: usize) {
-        self.takeovers.inc_by(runs as u64);
+    /// A run was taken over from a worker that fell silent.
+    pub fn taken_over(&self) {
+        self.takeovers.inc();
     }
 
     /// So many of so many slots are at work.

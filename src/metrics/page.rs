@@ -43,6 +43,9 @@ fn of_database(gauges: Option<&Gauges>) -> Registry {
     if let Some(gauges) = gauges {
         stores(&mut registry, gauges);
         runs(&mut registry, gauges);
+        let instances: Gauge = Gauge::default();
+        instances.set(gauges.instances.cast_signed());
+        registry.register("instances", "Instances of `netosync run` on this database that give signs of life", instances);
     }
     registry
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
-use super::{Database, StorageError};
+use super::{Database, StorageError, instances};
 use crate::domain::run::Checkpoint;
 use crate::domain::store::CredentialState;
 
@@ -18,6 +18,8 @@ pub struct Gauges {
     pub queue: Queue,
     /// The running ones.
     pub running: Vec<RunningGauge>,
+    /// Daemons that have given a sign of life.
+    pub instances: u64,
 }
 
 /// A store.
@@ -65,7 +67,8 @@ pub async fn read(db: &Database, calls_per_minute: u32, now: DateTime<Utc>) -> R
     let doing = "read the figures of the metrics page";
     let stores = stores(db, now).await.map_err(StorageError::query(doing))?;
     let running = running(db, calls_per_minute, now).await.map_err(StorageError::query(doing))?;
-    Ok(Gauges { at: now, stores, queue: queue(db, now).await?, running })
+    let instances = instances::list(db).await?.iter().filter(|instance| instance.is_alive(now)).count() as u64;
+    Ok(Gauges { at: now, stores, queue: queue(db, now).await?, running, instances })
 }
 
 /// Counts the unfinished runs, through the index the claim uses.

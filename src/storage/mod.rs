@@ -20,18 +20,23 @@ pub mod crypter;
 pub mod dictionary;
 mod error;
 pub mod gauges;
+pub mod instances;
+mod manners;
 pub mod master_key;
 pub mod overview;
 pub mod ping;
 pub mod products;
+pub mod prune;
 pub mod quarantine;
 pub mod runs;
 pub mod schedule;
 pub mod schema;
 pub mod stores;
 pub mod vault;
+pub mod wake;
 
 pub use error::StorageError;
+pub use manners::Manners;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

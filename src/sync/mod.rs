@@ -74,8 +74,7 @@ impl Syncer {
         let step = match self.walk(run, &lease, &heartbeat, stop, &mut counts).await {
             Ok(end) => Step::End(end),
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
-                info!("{error}");
-                return Ok(Outcome::Lost);
+                return self.lost(&lease, &counts, &error).await;
             }
             Err(Stop::Storage(error)) => return Err(error),
             Err(stop) => outcome::decide(stop, attempt, self),
@@ -88,12 +87,20 @@ impl Syncer {
             Step::Return(back) => runs::give_back(&self.db, &lease, back, &counts, now).await,
         };
         match applied {
-            Err(error @ StorageError::LeaseLost { .. }) => {
-                info!("{error}");
-                Ok(Outcome::Lost)
-            }
+            Err(error @ StorageError::LeaseLost { .. }) => self.lost(&lease, &counts, &error).await,
             applied => applied.map(|()| step.outcome()),
         }
+    }
+
+    /// What is left to do for a run that is no longer ours: a person who cancelled it waits to hear that no call is made
+    /// for it any more.
+    async fn lost(&self, lease: &Lease, counts: &Counts, error: &StorageError) -> Result<Outcome, StorageError> {
+        if runs::confirm_cancelled(&self.db, lease, counts, self.clock.now()).await? {
+            info!("the run was cancelled; stopped");
+            return Ok(Outcome::Cancelled);
+        }
+        info!("{error}");
+        Ok(Outcome::Lost)
     }
 
     /// Walks; asks a refused key again before it is believed to be refused.

@@ -3,7 +3,10 @@
 mod away;
 mod decimals;
 mod mirror;
+mod prune;
+mod queue;
 mod rehearse;
+mod schedule;
 mod schema;
 mod stores;
 mod support;

@@ -79,7 +79,7 @@ async fn pending_migrations_wait_for_a_person(db: TestDb) {
 
     assert!(matches!(&refusal, StorageError::MigrationsPending { pending } if pending.len() == 1), "{refusal:?}");
     assert!(refusal.to_string().contains("netosync db migrate"), "{refusal}");
-    assert_eq!(schema::migrate(&db).await.expect("a person may"), ["m20261121_000010_create_records"]);
+    assert_eq!(schema::migrate(&db).await.expect("a person may"), ["m20261121_000012_index_runs"]);
 }
 
 async fn two_first_starts_at_once_both_succeed(db: EmptyDb) {

@@ -44,6 +44,7 @@ async fn a_scrape_in_the_middle_of_a_run_and_one_after_it_show_exactly_what_happ
         ("netosync_slots", 4.0),
         ("netosync_slots_busy", 1.0),
         ("netosync_database_up", 1.0),
+        ("netosync_instances", 1.0),
         ("netosync_credentials{state=\"ok\"}", 1.0),
         ("netosync_store_paused{store=\"main\"}", 0.0),
         ("netosync_store_age_seconds{store=\"main\"}", f64::INFINITY),
