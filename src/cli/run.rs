@@ -58,10 +58,11 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     };
     let worked = worker.serve(&mut scheduler, &mut ticks, until, &stop).await;
     ticks.stop().await;
+    let worked = worked?;
     let exit = match until {
         Until::Stopped => Exit::Done,
         Until::Idle if stop.is_cancelled() => Exit::Interrupted,
-        Until::Idle => outcome(&db, &worked?).await?,
+        Until::Idle => outcome(&db, &worked).await?,
     };
     db.close().await;
     info!("stopped");
