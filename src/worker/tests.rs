@@ -346,7 +346,7 @@ async fn an_instance_is_on_the_list_while_it_serves_and_counts_what_it_works_on(
             }
         })
         .await;
-    let listed = listed.lock().expect("nobody panics with it");
+    let listed = listed.lock().expect("nobody panics with it").clone();
     let [instance] = listed.as_slice() else { panic!("{listed:?}") };
     assert_eq!((instance.name.as_str(), instance.host.as_str(), instance.slots), ("tester", "here", 3));
     assert_eq!(instance.pid, std::process::id());

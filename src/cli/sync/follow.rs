@@ -48,6 +48,9 @@ pub struct Follower<'a> {
     pub hands: Hands<'a>,
 }
 
+/// How it went with a store: its run, or why there is none to tell of.
+type Outcome = Result<Run, CliError>;
+
 /// A run on its way.
 struct Followed {
     store: Store,
@@ -62,12 +65,6 @@ struct Followed {
     rests: i32,
 }
 
-/// What becomes of one look at a run.
-enum Next {
-    Follow,
-    Over(Result<Run, CliError>),
-}
-
 impl Follower<'_> {
     /// Follows a run of each of `stores` to its end. `done` hears of each outcome, as they come.
     ///
@@ -76,7 +73,7 @@ impl Follower<'_> {
     pub async fn follow(
         mut self,
         stores: impl IntoIterator<Item = Store>,
-        mut done: impl FnMut(&Store, Result<Run, CliError>),
+        mut done: impl FnMut(&Store, Outcome),
     ) -> Result<(), CliError> {
         let mut waiting: VecDeque<Store> = stores.into_iter().collect();
         let mut followed: Vec<Followed> = Vec::new();
@@ -130,7 +127,7 @@ impl Follower<'_> {
         &mut self,
         waiting: &mut VecDeque<Store>,
         followed: &mut Vec<Followed>,
-        done: &mut impl FnMut(&Store, Result<Run, CliError>),
+        done: &mut impl FnMut(&Store, Outcome),
     ) -> Result<(), Trouble> {
         let stopping = self.stop.is_cancelled();
         let served = instances::any_alive(self.db, self.app.now()).await?;
@@ -149,8 +146,8 @@ impl Follower<'_> {
             let one = &mut followed[at];
             let run = seen.iter().position(|run| run.id == one.run_id).map(|found| seen.swap_remove(found));
             match self.judge(one, run, served, stopping).await? {
-                Next::Follow => at += 1,
-                Next::Over(outcome) => {
+                None => at += 1,
+                Some(outcome) => {
                     let over = followed.remove(at);
                     drop(over.bar);
                     done(&over.store, outcome);
@@ -170,24 +167,24 @@ impl Follower<'_> {
         Ok(Followed { store: store.clone(), run_id: run.id, bar, told, may_take: inserted, ours: false, rests: 0 })
     }
 
-    /// What is to be done about one run, as it now is.
+    /// Does what is to be done about one run, as it now is; gives the outcome once there is one.
     async fn judge(
         &mut self,
         one: &mut Followed,
         run: Option<Run>,
         served: bool,
         stopping: bool,
-    ) -> Result<Next, Trouble> {
+    ) -> Result<Option<Outcome>, Trouble> {
         let Some(run) = run else {
             let error = CliError::new(Exit::Failed, "the run is gone: the store was removed meanwhile");
-            return Ok(Next::Over(Err(error)));
+            return Ok(Some(Err(error)));
         };
         one.bar.update(&run);
         if !run.state.unfinished() {
-            return Ok(Next::Over(Ok(run)));
+            return Ok(Some(Ok(run)));
         }
         if one.ours || stopping {
-            return Ok(Next::Follow);
+            return Ok(None);
         }
         let may_take = std::mem::replace(&mut one.may_take, true);
         let now = self.app.now();
@@ -195,16 +192,16 @@ impl Follower<'_> {
             if may_take && self.hands.take(run.id).await.map_err(Trouble::Other)? {
                 one.ours = true;
             }
-            return Ok(Next::Follow);
+            return Ok(None);
         }
         if one.rests > self.app.config.worker.max_attempts.cast_signed() && run.state == RunState::Queued {
             let said = run.error.as_deref().unwrap_or("the store asks for silence");
             let until = text::time(run.scheduled_at);
             let error = CliError::new(Exit::Unavailable, format!("{said}; the run stays queued until {until}"));
-            return Ok(Next::Over(Err(error)));
+            return Ok(Some(Err(error)));
         }
         one.told.waiting(&one.store.name, &run, now);
-        Ok(Next::Follow)
+        Ok(None)
     }
 }
 
