@@ -61,6 +61,7 @@ section! {
         #[serde(deserialize_with = "unless_empty")] sweep: Option<String>,
         #[serde(deserialize_with = "timezone")] timezone: chrono_tz::Tz,
         tick_secs: u32,
+        spread_secs: u32,
     }
 }
 section! {

@@ -6,6 +6,7 @@ pub mod change;
 pub mod error;
 pub mod http;
 pub mod json;
+pub mod last_run;
 pub mod product;
 pub mod run;
 pub mod secret;

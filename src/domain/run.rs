@@ -24,10 +24,18 @@ use super::error::ErrorClass;
 use super::text_enum::text_enum;
 
 text_enum! {
-    /// What a run does.
+    /// What a run does. The heaviest first: each does what those after it do.
     RunKind {
         /// Walks the whole catalogue in full detail.
         Full = "full",
+    }
+}
+
+impl RunKind {
+    /// Whether a run of this kind does what one of the other kind does, and so counts as one.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self as u8 <= other as u8
     }
 }
 

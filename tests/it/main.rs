@@ -6,6 +6,7 @@ mod mirror;
 mod prune;
 mod queue;
 mod rehearse;
+mod schedule;
 mod schema;
 mod stores;
 mod support;
