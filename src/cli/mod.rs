@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod instances;
 mod keys;
+mod patience;
 mod progress;
 mod quarantine;
 mod run;

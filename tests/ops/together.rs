@@ -203,3 +203,29 @@ async fn a_store_that_asked_for_silence_holds_up_no_other_store_of_the_command()
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stderr.contains("a-second: interrupted; run 1 stays in the queue"), "{ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_a_daemon_works_on_is_cancelled_and_the_daemon_goes_on() {
+    let (machine, shop) = machine_with_store(small_pages()).await;
+    only_by_hand(&machine).await;
+    let (asked, go) = hold(&shop, 3);
+    let mut command = machine.std_command();
+    command.arg("run").env("NETOSYNC__WORKER__LEASE_SECS", "5");
+    let daemon = Started::of(command);
+    is_registered(&machine).await;
+    let follower = Started::sync(&machine);
+    asked.recv_timeout(PATIENCE).expect("the third call");
+    // The store never answers; the worker hears of it with its next sign of life.
+    let cancelled = machine.run(&["runs", "cancel", "2"]);
+    assert_eq!((cancelled.code, cancelled.stdout.trim()), (Some(0), "cancelled run 2"), "{cancelled:?}");
+    let followed = follower.ended();
+    assert_eq!((followed.code, &followed.json()["state"]), (Some(1), &"cancelled".into()), "{followed:?}");
+    let db = machine.database().await;
+    let run = runs::get(&db, 2).await.expect("readable").expect("it stays");
+    assert_eq!((run.state, run.counts.pages, run.lease_expires_at), (RunState::Cancelled, 2, None));
+    go.send(()).expect("the call waits");
+    let synced = Started::sync(&machine).ended();
+    assert_eq!((synced.code, &synced.json()["run_id"]), (Some(0), &3.into()), "{synced:?}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code, Some(0));
+}

@@ -36,7 +36,7 @@ const SHARE: u32 = 20;
 /// ... unless they were rarer than this.
 const RAREST_LOOK_OF_MANY: Duration = Duration::from_secs(15);
 /// How long the database may fail before that is the outcome.
-const DATABASE_PATIENCE: Duration = Duration::from_mins(3);
+pub(super) const DATABASE_PATIENCE: Duration = Duration::from_mins(3);
 
 /// See the module.
 pub struct Follower<'a> {
@@ -83,11 +83,10 @@ impl Follower<'_> {
             let began = Instant::now();
             match self.look(&mut waiting, &mut followed, &mut done).await {
                 Ok(()) => last_answer = Instant::now(),
-                Err(Trouble::Database(error)) if error.is_passing() && last_answer.elapsed() < DATABASE_PATIENCE => {
-                    info!("{error}; trying again");
+                Err(error) if error.passing && last_answer.elapsed() < DATABASE_PATIENCE => {
+                    info!("{}; trying again", error.message);
                 }
-                Err(Trouble::Database(error)) => return Err(error.into()),
-                Err(Trouble::Other(error)) => return Err(error),
+                Err(error) => return Err(error),
             }
             if followed.is_empty() && waiting.is_empty() {
                 return Ok(());
@@ -128,19 +127,23 @@ impl Follower<'_> {
         waiting: &mut VecDeque<Store>,
         followed: &mut Vec<Followed>,
         done: &mut impl FnMut(&Store, Outcome),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), CliError> {
         let stopping = self.stop.is_cancelled();
-        let served = instances::any_alive(self.db, self.app.now()).await?;
-        // A daemon has slots of its own; for ourselves we queue no more than we can begin.
-        let mut room = if served { usize::MAX } else { self.hands.free() };
-        while room > 0 && !stopping {
-            let Some(store) = waiting.front() else { break };
-            followed.push(self.trigger(store).await?);
-            waiting.pop_front();
-            room -= 1;
+        if !waiting.is_empty() && !stopping {
+            // A daemon has slots of its own; for ourselves we queue no more than we can begin.
+            let served = instances::any_alive(self.db, self.app.now()).await?;
+            let mut room = if served { usize::MAX } else { self.hands.free() };
+            while let Some(store) = waiting.front().filter(|_| room > 0) {
+                followed.push(self.trigger(store).await?);
+                waiting.pop_front();
+                room -= 1;
+            }
         }
         let ids: Vec<_> = followed.iter().map(|one| one.run_id).collect();
         let mut seen = runs::get_all(self.db, &ids).await?;
+        let now = self.app.now();
+        // Only where there is something to take does it matter whether a daemon will.
+        let served = !seen.iter().any(|run| run.is_claimable(now)) || instances::any_alive(self.db, now).await?;
         let mut at = 0;
         while at < followed.len() {
             let one = &mut followed[at];
@@ -174,7 +177,7 @@ impl Follower<'_> {
         run: Option<Run>,
         served: bool,
         stopping: bool,
-    ) -> Result<Option<Outcome>, Trouble> {
+    ) -> Result<Option<Outcome>, CliError> {
         let Some(run) = run else {
             let error = CliError::new(Exit::Failed, "the run is gone: the store was removed meanwhile");
             return Ok(Some(Err(error)));
@@ -189,7 +192,7 @@ impl Follower<'_> {
         let may_take = std::mem::replace(&mut one.may_take, true);
         let now = self.app.now();
         if run.is_claimable(now) && !served && self.hands.free() > 0 {
-            if may_take && self.hands.take(run.id).await.map_err(Trouble::Other)? {
+            if may_take && self.hands.take(run.id).await? {
                 one.ours = true;
             }
             return Ok(None);
@@ -202,18 +205,6 @@ impl Follower<'_> {
         }
         one.told.waiting(&one.store.name, &run, now);
         Ok(None)
-    }
-}
-
-/// Why a look did not come to its end.
-enum Trouble {
-    Database(StorageError),
-    Other(CliError),
-}
-
-impl From<StorageError> for Trouble {
-    fn from(error: StorageError) -> Self {
-        Self::Database(error)
     }
 }
 
