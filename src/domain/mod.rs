@@ -6,6 +6,8 @@ pub mod change;
 pub mod error;
 pub mod http;
 pub mod json;
+pub mod lifecycle;
+pub mod outage;
 pub mod product;
 pub mod run;
 pub mod secret;
