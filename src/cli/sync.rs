@@ -166,7 +166,7 @@ impl Following<'_> {
                 continue;
             }
             // Somebody else has it, or it rests.
-            if rests > syncer.config.worker.max_attempts {
+            if rests > syncer.config.worker.max_attempts + syncer.config.auth.canary_tries {
                 let said = run.error.as_deref().unwrap_or("the store asks for silence");
                 return Err(CliError::new(
                     Exit::Unavailable,
@@ -192,6 +192,9 @@ fn tell(store: &Store, run: &Run, told: &mut Option<(RunState, DateTime<Utc>)>) 
     match run.state {
         RunState::Queued if run.error_class == Some(ErrorClass::RateLimited) => {
             warn!("{}: resting until {}: {}", store.name, run.scheduled_at, run.error.as_deref().unwrap_or_default());
+        }
+        RunState::Queued if run.error_class == Some(ErrorClass::Unauthorized) => {
+            warn!("{}: {}", store.name, run.error.as_deref().unwrap_or("the store refuses the key; asking again"));
         }
         RunState::Running => info!(
             "{}: {} is working on run {}; following it, and taking it over should it fall silent",

@@ -32,6 +32,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// A key that works, since then at the latest.
+    #[must_use]
+    pub fn working(since: DateTime<Utc>) -> Self {
+        Self { state: CredentialState::Ok, since, refusals: 0, worked: true, next_check_at: None }
+    }
+
     /// Whether the next call only asks if a key that was given up works again: one try, no walk before it is answered.
     #[must_use]
     pub fn is_retest(&self) -> bool {

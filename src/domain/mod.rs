@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod change;
 pub mod error;
 pub mod http;
+pub mod incident;
 pub mod json;
 pub mod lifecycle;
 pub mod outage;

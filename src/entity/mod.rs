@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod cursors;
+pub mod incidents;
 pub mod numeric;
 pub mod product_categories;
 pub mod product_changes;
@@ -79,6 +80,7 @@ mod tests {
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),
             shape::<super::credentials::Entity>(),
+            shape::<super::incidents::Entity>(),
         ]
         .into_iter();
         for table in dictionary::tables() {

@@ -22,6 +22,8 @@ pub struct Standing<'a> {
     pub paused: bool,
     /// State of its credential, if it has one.
     pub credential: Option<CredentialState>,
+    /// When the store is due whatever its schedule: a key that was given up is tested then, a new one at once.
+    pub next_check_at: Option<DateTime<Utc>>,
     /// When its last run of this kind began, whoever asked for it and however it ended.
     pub last_start: Option<DateTime<Utc>>,
 }
@@ -53,9 +55,17 @@ pub enum Reason {
 /// Whether a run of this kind is due at `now`. A store that was never synced is.
 #[must_use]
 pub fn due(standing: &Standing<'_>, now: DateTime<Utc>) -> Due {
-    let Standing { schedule, timezone, paused, credential, last_start } = *standing;
+    let Standing { schedule, timezone, paused, credential, next_check_at, last_start } = *standing;
     if paused {
         return Due::No(Reason::Paused);
+    }
+    // Every test of a flagged key sets the time of the next one; a key that is ok has none but the run that is due.
+    let served = |at| credential == Some(CredentialState::Ok) && last_start.is_some_and(|start| start >= at);
+    match next_check_at {
+        Some(at) if served(at) => {}
+        Some(at) if at <= now => return Due::Now,
+        Some(at) => return Due::At(at),
+        None => {}
     }
     if credential == Some(CredentialState::Revoked) {
         return Due::No(Reason::Revoked);
@@ -106,6 +116,7 @@ mod tests {
             timezone,
             paused: false,
             credential: Some(CredentialState::Ok),
+            next_check_at: None,
             last_start,
         }
     }
@@ -205,6 +216,31 @@ mod tests {
         }
         for credential in [None, Some(CredentialState::Suspect)] {
             assert_eq!(due(&Standing { credential, ..ready }, now), Due::Now);
+        }
+    }
+
+    #[test]
+    fn a_flagged_key_is_tested_when_its_time_has_come_and_a_new_one_once_whatever_the_schedule() {
+        let (earlier, now, later) = (time("2026-11-21T08:00"), time("2026-11-21T09:00"), time("2026-11-21T10:00"));
+        for schedule in [None, Some("* * * * *"), Some("0 0 1 1 *")] {
+            let next = |credential, next_check_at, last_start| Standing {
+                credential: Some(credential),
+                next_check_at: Some(next_check_at),
+                schedule,
+                ..standing("", Tz::UTC, Some(last_start))
+            };
+            for flagged in [CredentialState::Suspect, CredentialState::Revoked] {
+                assert_eq!(due(&next(flagged, later, earlier), now), Due::At(later));
+                assert_eq!(due(&next(flagged, now, earlier), now), Due::Now);
+                assert_eq!(due(&next(flagged, earlier, now), now), Due::Now, "a test that was not recorded");
+                assert_eq!(
+                    due(&Standing { paused: true, ..next(flagged, now, earlier) }, now),
+                    Due::No(Reason::Paused)
+                );
+            }
+            assert_eq!(due(&next(CredentialState::Ok, now, earlier), now), Due::Now);
+            let served = next(CredentialState::Ok, earlier, earlier);
+            assert_eq!(due(&served, now), due(&Standing { next_check_at: None, ..served }, now), "the schedule's turn");
         }
     }
 

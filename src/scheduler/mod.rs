@@ -44,7 +44,7 @@ impl Scheduler {
         let now = self.clock.now();
         let kind = RunKind::Full;
         let mut queued = 0;
-        for schedule::Row { store, credential, last_start } in schedule::rows(&self.db, kind).await? {
+        for schedule::Row { store, credential, next_check_at, last_start } in schedule::rows(&self.db, kind).await? {
             let standing = Standing {
                 schedule: store.schedule_full.as_deref().or(self.config.schedule.full.as_deref()),
                 timezone: store
@@ -54,6 +54,7 @@ impl Scheduler {
                     .unwrap_or(self.config.schedule.timezone),
                 paused: store.is_paused(now),
                 credential,
+                next_check_at,
                 last_start,
             };
             match due(&standing, now) {

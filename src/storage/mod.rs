@@ -19,6 +19,8 @@ pub mod credentials;
 pub mod crypter;
 pub mod dictionary;
 mod error;
+pub mod failing;
+pub mod incidents;
 pub mod master_key;
 pub mod overview;
 pub mod products;
@@ -28,6 +30,7 @@ pub mod schedule;
 pub mod schema;
 pub mod stores;
 pub mod vault;
+pub mod vendor;
 
 pub use error::StorageError;
 
