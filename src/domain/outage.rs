@@ -54,10 +54,10 @@ impl Rule {
     }
 
     /// Whether an outage is over that began at `begun`; `tally` looks back to [`Rule::reach`] of it. One store has to have
-    /// answered: as long as nobody is called, nothing is known.
+    /// answered: as long as nobody is called, nothing is known. Without a store there is no outage.
     #[must_use]
     pub fn over(&self, begun: DateTime<Utc>, tally: &Tally) -> bool {
-        tally.answered_since(begun) && !self.holds(tally)
+        tally.active == 0 || tally.answered_since(begun) && !self.holds(tally)
     }
 
     /// How far back the first failures of an outage may lie that began (was noticed) at `begun`.
@@ -121,6 +121,7 @@ mod tests {
             let tally = Tally { answered_at, ..tally(40, failing) };
             assert_eq!(RULE.over(begun, &tally), expected, "{tally:?}");
         }
+        assert!(RULE.over(begun, &Tally::default()), "no store, no outage");
     }
 
     #[test]

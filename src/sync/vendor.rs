@@ -63,9 +63,9 @@ impl Vendor<'_> {
         }
     }
 
-    /// At a tick: opens an outage that shows, closes one that is over. `tally` counts the last minutes.
-    pub async fn watch(&self, tally: &Tally, now: DateTime<Utc>) -> Result<(), StorageError> {
-        if !self.look(now).await? && self.rule.holds(tally) {
+    /// Opens the outage if these stores show one; `tally` counts the last minutes.
+    pub async fn note(&self, tally: &Tally, now: DateTime<Utc>) -> Result<(), StorageError> {
+        if self.rule.holds(tally) {
             self.open(tally, now).await?;
         }
         Ok(())

@@ -17,6 +17,7 @@ mod context;
 mod guard;
 mod redact;
 pub mod retry;
+mod webhook;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use crate::domain::http::{Answer, HeaderText, Request};
 
 pub use context::{CallContext, StoreBudget};
 pub use retry::RetryPolicy;
+pub use webhook::{NotDelivered, Webhook};
 
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));

@@ -178,8 +178,8 @@ async fn only_stores_that_are_due_are_queued_and_only_once() {
         expires_at: None,
     };
     credentials::put_credential(&place.db, 3, sealed).await.expect("stored");
-    let revoked = crate::domain::store::CredentialState::Revoked;
-    credentials::flag_credential(&place.db, 3, "f", revoked, "refused", place.clock.now()).await.expect("flagged");
+    let revoked = "UPDATE credentials SET state = 'revoked', next_check_at = '2027-11-21T09:00:00.000+00:00'";
+    place.db.orm().execute_unprepared(revoked).await.expect("flagged");
     assert_eq!(scheduler.enqueue_due().await.expect("the database does not fail"), 2);
     assert_eq!(scheduler.enqueue_due().await.expect("the database does not fail"), 0);
     // Weekly: nothing is due again once they have run, until the week is over.
