@@ -20,7 +20,7 @@ pub struct Plan {
 impl Plan {
     /// For every kind of run, the heaviest first, whether one of this store is due at `now`.
     pub fn of(&mut self, settings: &config::Schedule, row: &Row, now: DateTime<Utc>) -> Vec<(RunKind, Due)> {
-        let Row { store, credential, last_runs } = row;
+        let Row { store, key, last_runs } = row;
         let own_zone = store.timezone.as_ref().and_then(|name| name.parse().ok());
         let of_kind = |kind: &RunKind| {
             let kind = *kind;
@@ -35,7 +35,7 @@ impl Plan {
                 phase: Phase::of(store.id, kind),
                 spread: TimeDelta::seconds(settings.spread_secs.into()),
                 paused: store.is_paused(now),
-                credential: *credential,
+                key: *key,
                 last: last_runs.iter().filter(|run| run.kind.covers(kind)).max_by_key(|run| run.began_at).copied(),
             };
             (kind, due(&standing, now))

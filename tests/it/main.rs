@@ -1,6 +1,7 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
 mod decimals;
+mod key_life;
 mod mirror;
 mod prune;
 mod queue;
@@ -12,3 +13,4 @@ mod support;
 mod sync_crash;
 mod sync_faults;
 mod sync_lease;
+mod vendor_outage;
