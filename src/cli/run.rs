@@ -68,6 +68,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let worked = worker.serve(&mut scheduler, &mut ticks, until, &stop).await;
     ticks.stop().await;
     drop(watching);
+    let worked = worked?;
     if until == Until::Idle && !stop.is_cancelled() {
         // What this run has brought to light is told before it ends.
         notifier.tick().await?;
@@ -75,7 +76,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let exit = match until {
         Until::Stopped => Exit::Done,
         Until::Idle if stop.is_cancelled() => Exit::Interrupted,
-        Until::Idle => outcome(&db, &worked?).await?,
+        Until::Idle => outcome(&db, &worked).await?,
     };
     db.close().await;
     info!("stopped");

@@ -136,7 +136,9 @@ where
             }
         }
         presence.leave().await;
-        self.drain(&mut shift.crew, stop).await;
+        if stop.is_cancelled() || shift.crew.len() > 0 {
+            self.drain(&mut shift.crew, stop).await;
+        }
         result.map(|()| worked)
     }
 
