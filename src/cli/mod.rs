@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod instances;
 mod keys;
+mod next_run;
 mod progress;
 mod quarantine;
 mod run;
@@ -17,6 +18,7 @@ mod status;
 mod store;
 mod sync;
 mod text;
+mod why;
 
 use std::path::PathBuf;
 
@@ -47,6 +49,7 @@ enum Command {
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
+    Why(why::WhyArgs),
     Runs(runs::RunsArgs),
     Quarantine(quarantine::QuarantineArgs),
     Simulate(simulate::SimulateArgs),
@@ -72,6 +75,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Run(args) => run::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,
         Command::Status(args) => status::run(&load()?, &args).await,
+        Command::Why(args) => why::run(&load()?, &args).await,
         Command::Runs(args) => runs::run(&load()?, &args).await,
         Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
         Command::Simulate(args) => simulate::run(&args).await,

@@ -118,19 +118,6 @@ fn again(standing: &Standing<'_>, last: &LastRun) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Of all kinds of a store, heaviest first: the one that is due, or will be first, with when that is. `None` when none will.
-#[must_use]
-pub fn first(kinds: &[(RunKind, Due)]) -> Option<(RunKind, Option<DateTime<Utc>>)> {
-    let now = kinds.iter().find(|(_, due)| *due == Due::Now).map(|(kind, _)| (*kind, None));
-    now.or_else(|| {
-        let later = kinds.iter().filter_map(|(kind, due)| match due {
-            Due::At(at) => Some((*kind, *at)),
-            Due::Now | Due::No(_) => None,
-        });
-        later.min_by_key(|(_, at)| *at).map(|(kind, at)| (kind, Some(at)))
-    })
-}
-
 #[cfg(test)]
 #[path = "due_tests.rs"]
 mod tests;

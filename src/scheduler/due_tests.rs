@@ -177,17 +177,6 @@ fn a_paused_store_a_revoked_key_and_a_store_without_schedule_are_never_due() {
 }
 
 #[test]
-fn of_a_stores_kinds_the_heaviest_that_is_due_goes_first() {
-    let (soon, later) = (time("2026-11-21T09:00"), time("2026-11-21T10:00"));
-    let none = || Due::No(Reason::NoSchedule);
-    let full = RunKind::Full;
-    assert_eq!(first(&[(full, none()), (full, none())]), None);
-    assert_eq!(first(&[(full, Due::At(later)), (full, Due::Now)]), Some((full, None)));
-    assert_eq!(first(&[(full, Due::At(later)), (full, none()), (full, Due::At(soon))]), Some((full, Some(soon))));
-    assert!(full.covers(full));
-}
-
-#[test]
 fn a_flagged_key_is_tested_when_its_time_has_come_and_a_new_one_once_whatever_the_schedule() {
     let (earlier, now, later) = (time("2026-11-21T08:00"), time("2026-11-21T09:00"), time("2026-11-21T10:00"));
     let (always, seldom) = (schedule("* * * * *"), schedule("0 0 1 1 *"));
