@@ -14,6 +14,7 @@ pub mod connector;
 pub mod domain;
 #[allow(dead_code, reason = "the set-based write path goes around most models; a test holds them to the tables")]
 mod entity;
+pub mod notify;
 pub mod scheduler;
 pub mod simulator;
 pub mod storage;

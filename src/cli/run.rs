@@ -1,13 +1,16 @@
 //! `netosync run`: the service. Queues what is due, works on the queue, stops in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
+use crate::notify::Notifier;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
 use crate::storage::{Database, Manners, credentials, runs, stores};
@@ -37,6 +40,12 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let mut ticks = Ticks::start(Duration::from_secs(schedule.tick_secs.into()))
         .await
         .map_err(|error| CliError::new(Exit::Failed, format!("the clock of the schedule does not start: {error}")))?;
+    let notifier = Notifier::new(db.clone(), app.config.clone(), app.clock.clone())
+        .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+    let notifier = Arc::new(notifier);
+    let every = Duration::from_secs(schedule.tick_secs.into());
+    let watching = notifier.clone();
+    let watching = AbortOnDropHandle::new(tokio::spawn(async move { watching.serve(every).await }));
     service::ready();
     info!(
         "serving {} stores with {} slots; the schedule is looked at every {} seconds",
@@ -58,7 +67,12 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     };
     let worked = worker.serve(&mut scheduler, &mut ticks, until, &stop).await;
     ticks.stop().await;
+    drop(watching);
     let worked = worked?;
+    if until == Until::Idle && !stop.is_cancelled() {
+        // What this run has brought to light is told before it ends.
+        notifier.tick().await?;
+    }
     let exit = match until {
         Until::Stopped => Exit::Done,
         Until::Idle if stop.is_cancelled() => Exit::Interrupted,

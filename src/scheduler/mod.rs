@@ -18,12 +18,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, info, warn};
 
-use self::due::{Due, Reason, first};
-use self::plan::Plan;
+use self::due::{Due, Reason};
+use self::plan::{Plan, Planned, first};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::run::RunKind;
@@ -39,19 +40,20 @@ pub struct Scheduler {
     plan: Plan,
     /// Stores whose schedule was complained about.
     told: HashSet<(i64, RunKind)>,
+    next: Option<DateTime<Utc>>,
 }
 
 impl Scheduler {
     /// A scheduler for all stores of a database.
     #[must_use]
     pub fn new(db: Database, config: Arc<Config>, clock: SharedClock) -> Self {
-        Self { db, config, clock, plan: Plan::default(), told: HashSet::new() }
+        Self { db, config, clock, plan: Plan::default(), told: HashSet::new(), next: None }
     }
 
     /// Queues a run for every store that is due and has none unfinished, of the heaviest kind that is. Gives the number of
     /// those queued.
     pub async fn enqueue_due(&mut self) -> Result<usize, StorageError> {
-        let now = self.clock.now();
+        let (now, mut next) = (self.clock.now(), None);
         let mut names = HashMap::new();
         let mut due: HashMap<RunKind, Vec<i64>> = HashMap::new();
         for row in schedule::rows(&self.db).await? {
@@ -59,12 +61,17 @@ impl Scheduler {
                 continue;
             }
             let kinds = self.plan.of(&self.config.schedule, &row, now);
-            self.complain(&row.store, &kinds);
-            if let Some((kind, None)) = first(&kinds) {
-                due.entry(kind).or_default().push(row.store.id);
-                names.insert(row.store.id, row.store.name);
+            complain(&mut self.told, &row.store, &kinds);
+            match first(&kinds, now) {
+                Some((kind, at)) if at <= now => {
+                    due.entry(kind).or_default().push(row.store.id);
+                    names.insert(row.store.id, row.store.name.clone());
+                }
+                Some((_, at)) => next = next.map_or(Some(at), |next: DateTime<Utc>| Some(next.min(at))),
+                None => {}
             }
         }
+        self.next = next;
         let mut queued = 0;
         for (kind, stores) in due {
             for (run_id, store_id) in schedule::enqueue(&self.db, kind, &stores, now).await? {
@@ -76,20 +83,26 @@ impl Scheduler {
         Ok(queued)
     }
 
-    /// Says once of each schedule that cannot be used what is wrong with it.
-    fn complain(&mut self, store: &Store, kinds: &[(RunKind, Due)]) {
-        for (kind, due) in kinds {
-            let Due::No(Reason::BadSchedule(error)) = due else { continue };
-            if self.told.insert((store.id, *kind)) {
-                warn!(
-                    store.id = store.id,
-                    store.name = store.name,
-                    run.kind = %kind,
-                    "the {kind} schedule of {0} cannot be used, so that kind is never run by itself: {error}; change it with \
-                     `netosync store set {0}`",
-                    store.name
-                );
-            }
+    /// When a store without unfinished run is due next, as of the last look.
+    #[must_use]
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.next
+    }
+}
+
+/// Says once of each schedule that cannot be used what is wrong with it.
+fn complain(told: &mut HashSet<(i64, RunKind)>, store: &Store, kinds: &[Planned<'_>]) {
+    for Planned { kind, due, .. } in kinds {
+        let Due::No(Reason::BadSchedule(error)) = due else { continue };
+        if told.insert((store.id, *kind)) {
+            warn!(
+                store.id = store.id,
+                store.name = store.name,
+                run.kind = %kind,
+                "the {kind} schedule of {0} cannot be used, so that kind is never run by itself: {error}; change it with \
+                 `netosync store set {0}`",
+                store.name
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod decimals;
+mod key_life;
 mod mirror;
 mod prune;
 mod queue;
@@ -13,3 +14,4 @@ mod support;
 mod sync_crash;
 mod sync_faults;
 mod sync_lease;
+mod vendor_outage;

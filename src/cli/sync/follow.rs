@@ -197,7 +197,9 @@ impl Follower<'_> {
             }
             return Ok(None);
         }
-        if one.rests > self.app.config.worker.max_attempts.cast_signed() && run.state == RunState::Queued {
+        if one.rests > (self.app.config.worker.max_attempts + self.app.config.auth.canary_tries).cast_signed()
+            && run.state == RunState::Queued
+        {
             let said = run.error.as_deref().unwrap_or("the store asks for silence");
             let until = text::time(run.scheduled_at);
             let error = CliError::new(Exit::Unavailable, format!("{said}; the run stays queued until {until}"));
