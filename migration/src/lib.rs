@@ -20,6 +20,8 @@ mod m20261121_000007_create_product_children;
 mod m20261121_000008_create_product_changes;
 mod m20261121_000009_create_quarantine;
 mod m20261121_000010_create_records;
+mod m20261121_000011_create_instances;
+mod m20261121_000012_index_runs;
 mod m20261121_000014_extend_credentials;
 mod m20261121_000015_create_incidents;
 
@@ -44,6 +46,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_create_product_changes::Migration),
             Box::new(m20261121_000009_create_quarantine::Migration),
             Box::new(m20261121_000010_create_records::Migration),
+            Box::new(m20261121_000011_create_instances::Migration),
+            Box::new(m20261121_000012_index_runs::Migration),
             Box::new(m20261121_000014_extend_credentials::Migration),
             Box::new(m20261121_000015_create_incidents::Migration),
         ]

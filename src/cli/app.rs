@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::secret::Secret;
 use crate::storage::master_key::{self, Places};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, Engine, credentials, schema};
+use crate::storage::{Database, Engine, Manners, credentials, schema};
 use crate::sync::{Patience, Syncer};
 use crate::transport::{Settings, Transport};
 
@@ -24,6 +24,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The time.
     pub clock: SharedClock,
+    /// Name of this process in leases, unique among all that are alive.
+    pub worker_name: String,
 }
 
 impl App {
@@ -35,7 +37,8 @@ impl App {
     /// An app with a configuration of its own, for `demo`. Sets up the log.
     pub fn set_up(config: Config) -> Result<Self, CliError> {
         crate::telemetry::init(&config.log).map_err(|error| CliError::new(Exit::Configuration, error.to_string()))?;
-        Ok(Self { config: Arc::new(config), clock: Arc::new(SystemClock) })
+        let worker_name = format!("{}:{}:{:08x}", host(), std::process::id(), rand::random::<u32>());
+        Ok(Self { config: Arc::new(config), clock: Arc::new(SystemClock), worker_name })
     }
 
     /// The time now.
@@ -81,7 +84,13 @@ impl App {
 
     /// Opens the database, makes the tables if it is empty, and refuses one of another version.
     pub async fn database(&self) -> Result<Database, CliError> {
-        let db = self.database_as_it_is().await?;
+        self.database_with(&Manners::COMMAND).await
+    }
+
+    /// [`App::database`] with manners of one's own.
+    pub async fn database_with(&self, manners: &Manners) -> Result<Database, CliError> {
+        let settings = &self.config.database;
+        let db = Database::connect_with(settings.url.secret(), &settings.schema, self.clock.clone(), manners).await?;
         schema::migrate_empty_or_check(&db).await?;
         Ok(db)
     }
@@ -111,17 +120,20 @@ impl App {
     pub fn syncer_with(&self, db: &Database, vault: Vault, patience: Patience) -> Result<Syncer, CliError> {
         let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())
             .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
-        let host = hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned());
-        let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
-        info!(worker.name = owner, database = db.target(), "ready");
+        info!(worker.name = self.worker_name, database = db.target(), "ready");
         Ok(Syncer {
             db: db.clone(),
             transport: Arc::new(transport),
             vault: Arc::new(vault),
             config: self.config.clone(),
             clock: self.clock.clone(),
-            owner,
+            owner: self.worker_name.clone(),
             patience,
         })
     }
+}
+
+/// Name of this machine.
+pub fn host() -> String {
+    hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
 }

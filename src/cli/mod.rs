@@ -5,6 +5,7 @@ mod check;
 mod db;
 mod demo;
 mod exit;
+mod instances;
 mod keys;
 mod progress;
 mod quarantine;

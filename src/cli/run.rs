@@ -13,7 +13,7 @@ use super::exit::{CliError, Exit};
 use crate::notify::Notifier;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, credentials, runs, stores};
+use crate::storage::{Database, Manners, credentials, runs, stores};
 use crate::sync::Patience;
 use crate::worker::{Until, Worker, service};
 
@@ -32,7 +32,7 @@ pub struct RunArgs {
 pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     let _signals = super::signals::stop_on_signal(stop.clone());
-    let db = app.database().await?;
+    let db = app.database_with(&Manners::SERVICE).await?;
     let syncer = app.syncer(&db, Patience::Daemon).await?;
     refuse_wrong_key(&db, &syncer.vault).await?;
     let schedule = &app.config.schedule;
@@ -59,6 +59,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         config: syncer.config.clone(),
         clock: syncer.clock.clone(),
         owner: syncer.owner.clone(),
+        host: super::app::host(),
         work: |run, lease| {
             let (syncer, stop) = (syncer.clone(), stop.clone());
             async move { syncer.execute(run, lease, &stop).await }
@@ -67,6 +68,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let worked = worker.serve(&mut scheduler, &mut ticks, until, &stop).await;
     ticks.stop().await;
     drop(watching);
+    let worked = worked?;
     if until == Until::Idle && !stop.is_cancelled() {
         // What this run has brought to light is told before it ends.
         notifier.tick().await?;
@@ -74,7 +76,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let exit = match until {
         Until::Stopped => Exit::Done,
         Until::Idle if stop.is_cancelled() => Exit::Interrupted,
-        Until::Idle => outcome(&db, &worked?).await?,
+        Until::Idle => outcome(&db, &worked).await?,
     };
     db.close().await;
     info!("stopped");

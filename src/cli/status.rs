@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
+use super::instances;
 use super::text;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Run, RunState, Verdict};
 use crate::domain::store::CredentialState;
+use crate::storage::Database;
 use crate::storage::overview::{self, Overview};
 
 /// Show how the stores are doing, a line each.
@@ -22,7 +24,10 @@ pub struct StatusArgs {
     /// This store only.
     #[arg(value_name = "STORE")]
     store: Option<String>,
-    /// Print a JSON array, an object a store.
+    /// Show the running `netosync run` processes that share the database instead.
+    #[arg(long, conflicts_with = "store")]
+    instances: bool,
+    /// Print a JSON array, an object a store (or instance).
     #[arg(long)]
     json: bool,
 }
@@ -146,6 +151,9 @@ fn error_class(overview: &Overview) -> Option<ErrorClass> {
 /// Runs the command.
 pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
+    if args.instances {
+        return show_instances(&db, args.json, app.now()).await;
+    }
     let all = match &args.store {
         Some(name) => vec![overview::of_store(&db, name).await?],
         None => overview::of_all(&db).await?,
@@ -161,6 +169,22 @@ pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
     }
     let rows = all.iter().map(|overview| row(overview, now));
     super::say(text::table(["STORE", "STATE", "AS OF", "AGE", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"], rows));
+    if args.store.is_none()
+        && let Some(table) = instances::table(&db, now).await?
+    {
+        super::say(format_args!("\n{table}"));
+    }
+    Ok(Exit::Done)
+}
+
+async fn show_instances(db: &Database, as_json: bool, now: DateTime<Utc>) -> Result<Exit, CliError> {
+    if as_json {
+        super::say(instances::array(db, now).await?);
+    } else if let Some(table) = instances::table(db, now).await? {
+        super::say(table);
+    } else {
+        super::complain("no `netosync run` is running on this database");
+    }
     Ok(Exit::Done)
 }
 

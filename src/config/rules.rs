@@ -45,6 +45,7 @@ static RULES: &[FieldRule] = &[
     rule("schedule.sweep", Kind::Text(schedule)),
     rule("schedule.timezone", Kind::Text(timezone)),
     rule("schedule.tick_secs", Kind::Whole(1, 3600)),
+    rule("schedule.spread_secs", Kind::Whole(0, 86_400)),
     rule("fetch.page_size", Kind::Whole(1, 10_000)),
     rule("fetch.in_flight", Kind::Whole(1, 16)),
     rule("fetch.connect_timeout_secs", Kind::Whole(1, 300)),
@@ -60,6 +61,8 @@ static RULES: &[FieldRule] = &[
     rule("auth.canary_tries", Kind::Whole(1, 20)),
     rule("auth.canary_initial_ms", Kind::Whole(1, 600_000)),
     rule("auth.canary_max_ms", Kind::Whole(1, 600_000)),
+    rule("retention.succeeded_days", Kind::Whole(1, 36_500)),
+    rule("retention.failed_days", Kind::Whole(1, 36_500)),
     rule("auth.retest_initial_secs", Kind::Whole(60, 604_800)),
     rule("auth.retest_max_secs", Kind::Whole(60, 2_592_000)),
     rule("auth.outage_window_secs", Kind::Whole(60, 86_400)),
@@ -203,7 +206,9 @@ pub fn check_cron(text: &str) -> Result<(), String> {
         ));
     }
     let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Disallowed).build();
-    parser.parse(text).map(drop).map_err(|error| format!("is not a cron expression: {error}"))
+    let cron = parser.parse(text).map_err(|error| format!("is not a cron expression: {error}"))?;
+    let ever = cron.find_next_occurrence(&chrono::DateTime::UNIX_EPOCH, true);
+    ever.map(drop).map_err(|_| "must have a moment to come; no day is like that".to_owned())
 }
 
 fn schedule(text: &str) -> Result<(), String> {

@@ -22,6 +22,7 @@ pub struct Config {
     pub budget: Budget,
     pub retry: Retry,
     pub auth: Auth,
+    pub retention: Retention,
     pub quarantine: Quarantine,
     pub removal: Removal,
     pub log: Log,
@@ -61,6 +62,7 @@ section! {
         #[serde(deserialize_with = "unless_empty")] sweep: Option<String>,
         #[serde(deserialize_with = "timezone")] timezone: chrono_tz::Tz,
         tick_secs: u32,
+        spread_secs: u32,
     }
 }
 section! {
@@ -95,6 +97,10 @@ section! {
         outage_stores: u32,
         outage_share: f64,
     }
+}
+section! {
+    /// `[retention]`
+    Retention { succeeded_days: u32, failed_days: u32 }
 }
 section! {
     /// `[quarantine]`

@@ -7,6 +7,7 @@ pub mod error;
 pub mod http;
 pub mod incident;
 pub mod json;
+pub mod last_run;
 pub mod lifecycle;
 pub mod outage;
 pub mod product;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::lifecycle::Standing;
+use super::run::RunKind;
 use super::secret::Secret;
 use super::text_enum::text_enum;
 
@@ -41,6 +42,14 @@ pub struct Store {
 }
 
 impl Store {
+    /// Its own cron expression for runs of a kind; `None` = the configured one.
+    #[must_use]
+    pub fn own_schedule(&self, kind: RunKind) -> Option<&str> {
+        match kind {
+            RunKind::Full => self.schedule_full.as_deref(),
+        }
+    }
+
     /// Whether the store rests at `now`.
     #[must_use]
     pub fn is_paused(&self, now: DateTime<Utc>) -> bool {

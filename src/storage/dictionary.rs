@@ -102,6 +102,7 @@ pub fn tables() -> Vec<TableDoc> {
     tables.extend([
         own("product_changes", "What changed, in the order it was seen.", &["store_id", "seq"], PRODUCT_CHANGES),
         own("runs", "The syncs: those that wait, the one that runs, and the history.", &["id"], RUNS),
+        own("instances", "The daemons that share this database.", &["name"], INSTANCES),
         own("cursors", "Where the next listing of a kind starts.", &["store_id", "kind"], CURSORS),
         own("quarantine", "Records that could not be read, kept as sent.", &["id"], QUARANTINE),
         own("records", "Records of the described connectors.", &["store_id", "stream", "key"], RECORDS),
@@ -226,7 +227,7 @@ const RUNS: Columns = &[
     ("id", INT, "Number of the run."),
     ("store_id", INT, OF_STORE),
     ("kind", TEXT, "full, incremental or sweep."),
-    ("trigger", TEXT, "Who asked for it: schedule or manual."),
+    ("trigger", TEXT, "Who asked for it: schedule or manual; a person may ask for one that waits."),
     ("state", TEXT, "queued, running, succeeded, failed or cancelled."),
     ("scheduled_at", TIME, "Not before."),
     ("attempt", INT, "How often it was claimed; stops and snoozes do not count."),
@@ -248,6 +249,18 @@ const RUNS: Columns = &[
     ("started_at", TIME, "First claim."),
     ("finished_at", TIME, "End."),
     ("created_at", TIME, "When it was asked for."),
+    ("cancel_requested_at", TIME, "When a person cancelled it while a worker was on it."),
+];
+
+const INSTANCES: Columns = &[
+    ("name", TEXT, "Name in leases, unique: host, process and a random number."),
+    ("host", TEXT, "The machine it runs on."),
+    ("pid", INT, "Number of its process there."),
+    ("version", TEXT, "Version of the program."),
+    ("started_at", TIME, "When it started."),
+    ("seen_at", TIME, "Its last sign of life; one every 5 seconds."),
+    ("slots", INT, "How many runs it works on at once at the most."),
+    ("running", INT, "How many it was working on then."),
 ];
 
 const CURSORS: Columns = &[

@@ -21,9 +21,12 @@ pub mod dictionary;
 mod error;
 pub mod failing;
 pub mod incidents;
+pub mod instances;
+mod manners;
 pub mod master_key;
 pub mod overview;
 pub mod products;
+pub mod prune;
 pub mod quarantine;
 pub mod runs;
 pub mod schedule;
@@ -31,8 +34,10 @@ pub mod schema;
 pub mod stores;
 pub mod vault;
 pub mod vendor;
+pub mod wake;
 
 pub use error::StorageError;
+pub use manners::Manners;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

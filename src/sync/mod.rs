@@ -65,8 +65,7 @@ impl Syncer {
         let step = match self.walk(run, &lease, &heartbeat, stop, &mut counts).await {
             Ok(step) => step,
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
-                info!("{error}");
-                return Ok(());
+                return self.lost(&lease, &counts, &error).await;
             }
             Err(Stop::Storage(error)) => return Err(error),
             Err(stop) => outcome::decide(stop, attempt, self),
@@ -79,12 +78,20 @@ impl Syncer {
             Step::Return(back) => runs::give_back(&self.db, &lease, back, &counts, now).await,
         };
         match applied {
-            Err(error @ StorageError::LeaseLost { .. }) => {
-                info!("{error}");
-                Ok(())
-            }
+            Err(error @ StorageError::LeaseLost { .. }) => self.lost(&lease, &counts, &error).await,
             applied => applied,
         }
+    }
+
+    /// What is left to do for a run that is no longer ours: a person who cancelled it waits to hear that no call is made
+    /// for it any more.
+    async fn lost(&self, lease: &Lease, counts: &Counts, error: &StorageError) -> Result<(), StorageError> {
+        if runs::confirm_cancelled(&self.db, lease, counts, self.clock.now()).await? {
+            info!("the run was cancelled; stopped");
+        } else {
+            info!("{error}");
+        }
+        Ok(())
     }
 
     /// Walks; begins with a small call when the key is in doubt, so that its answer is known before anything is fetched.

@@ -1,9 +1,13 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
+mod crowd;
 mod decimals;
 mod key_life;
 mod mirror;
+mod prune;
+mod queue;
 mod rehearse;
+mod schedule;
 mod schema;
 mod stores;
 mod support;
