@@ -76,7 +76,11 @@ const LONGEST: TimeDelta = TimeDelta::minutes(5);
 /// outage that lasts longer than a day may be something else, so from then on each store is called after `in_the_end` only.
 #[must_use]
 pub fn wait(age: TimeDelta, in_the_end: TimeDelta) -> TimeDelta {
-    if age > TimeDelta::days(1) { in_the_end.max(LONGEST) } else { (age / 2).clamp(SHORTEST, LONGEST) }
+    if age > TimeDelta::days(1) {
+        return in_the_end.max(LONGEST);
+    }
+    // In whole milliseconds, as all times are.
+    TimeDelta::milliseconds(age.num_milliseconds() / 2).clamp(SHORTEST, LONGEST)
 }
 
 #[cfg(test)]

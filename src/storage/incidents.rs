@@ -46,6 +46,33 @@ pub async fn begin(
     begin_in(db.orm(), kind, subject, sentence, now).await.map_err(StorageError::query("open an incident"))
 }
 
+/// Notes that an incident lasts, if it is open; one that somebody has just closed stays closed.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn lasts(
+    db: &Database,
+    kind: IncidentKind,
+    subject: Subject<'_>,
+    sentence: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    lasts_in(db.orm(), kind, subject, sentence, now).await.map_err(StorageError::query("note that an incident lasts"))
+}
+
+async fn lasts_in(
+    connection: &impl ConnectionTrait,
+    kind: IncidentKind,
+    subject: Subject<'_>,
+    sentence: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let update = still_open(kind, subject)
+        .col_expr(Column::LastSeenAt, Expr::value(now))
+        .col_expr(Column::Sentence, Expr::value(sentence));
+    Ok(update.exec(connection).await?.rows_affected > 0)
+}
+
 /// [`begin`] within a transaction.
 pub(super) async fn begin_in(
     connection: &impl ConnectionTrait,
@@ -54,10 +81,7 @@ pub(super) async fn begin_in(
     sentence: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
-    let lasts = still_open(kind, subject)
-        .col_expr(Column::LastSeenAt, Expr::value(now))
-        .col_expr(Column::Sentence, Expr::value(sentence));
-    if lasts.exec(connection).await?.rows_affected > 0 {
+    if lasts_in(connection, kind, subject, sentence, now).await? {
         return Ok(false);
     }
     let (source, id): (_, Value) = match subject {

@@ -78,20 +78,23 @@ impl Vendor<'_> {
             vendor::end_outage(self.db, self.connector, reach, now).await?;
             return Ok(false);
         }
-        self.open(&tally, now).await?;
-        Ok(true)
+        let subject = Subject::Connector(self.connector);
+        incidents::lasts(self.db, IncidentKind::VendorOutage, subject, &self.sentence(&tally), now).await
     }
 
     /// Opens the outage, or notes that it lasts.
     async fn open(&self, tally: &Tally, now: DateTime<Utc>) -> Result<Others, StorageError> {
-        let sentence = format!(
+        let (subject, sentence) = (Subject::Connector(self.connector), self.sentence(tally));
+        incidents::begin(self.db, IncidentKind::VendorOutage, subject, &sentence, now).await?;
+        Ok(Others::Outage(now))
+    }
+
+    fn sentence(&self, tally: &Tally) -> String {
+        format!(
             "{} of {} {} stores called lately refuse their key or do not answer, which looks like an outage of the vendor: \
              no key is flagged meanwhile, the runs rest and go on by themselves",
             tally.failing, tally.tried, self.connector
-        );
-        incidents::begin(self.db, IncidentKind::VendorOutage, Subject::Connector(self.connector), &sentence, now)
-            .await?;
-        Ok(Others::Outage(now))
+        )
     }
 
     async fn tally(

@@ -87,7 +87,7 @@ async fn a_test_of_a_dead_key_that_meets_another_trouble_costs_one_call_and_is_m
         let (before, calls) = (fleet.credential(0).await, fleet.calls(0));
         let due = before.next_check_at.expect("a time");
 
-        fleet.pass(due - fleet.now() + TimeDelta::minutes(1)).await;
+        fleet.pass(due - fleet.now() + TimeDelta::minutes(6)).await;
 
         let after = fleet.credential(0).await;
         assert_eq!(

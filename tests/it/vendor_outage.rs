@@ -47,9 +47,8 @@ async fn outage(fleet: &mut Fleet, fault: fn(usize) -> &'static str) {
 
 async fn assert_flags_three(db: TestDb, fault: fn(usize) -> &'static str) {
     let mut fleet = Fleet::mirrored(db, 40, QUARTERS).await;
-    fleet.pass(TimeDelta::hours(1)).await;
-    // Shortly before the stores are called.
-    fleet.pass(TimeDelta::minutes(13)).await;
+    // The stores are called as soon as the daemon looks.
+    fleet.sleep(TimeDelta::hours(1));
     outage(&mut fleet, fault).await;
     assert_eq!(fleet.most_revoked, 0, "nobody is flagged while it lasts");
     assert_eq!(fleet.open_incidents().await.len(), 1, "one notice");
@@ -124,13 +123,16 @@ async fn an_outage_met_by_one_store_after_the_other_flags_nobody(db: TestDb) {
 
 async fn an_outage_that_begins_while_a_key_is_asked_again_flags_nobody_in_it(db: TestDb) {
     let mut fleet = Fleet::mirrored(db, 40, QUARTERS).await;
-    fleet.pass(TimeDelta::hours(1)).await;
-    fleet.sleep(TimeDelta::minutes(15));
+    // It is 08:01; at 08:15 all are due.
+    fleet.sleep(TimeDelta::seconds(13 * 60 + 20));
     // Two keys are refused once, and one for good, right before all are.
     fleet.script(0, &["401@1"]);
     fleet.script(1, &["401@1"]);
     fleet.script(2, &["revoke"]);
-    fleet.pass(TimeDelta::seconds(40)).await;
+    for number in 0..3 {
+        fleet.world.enqueue(&fleet.stores[number].clone()).await;
+    }
+    fleet.pass(TimeDelta::seconds(39)).await;
     assert_eq!(fleet.credential(2).await.refusals, 3, "the last canary is to come");
     outage(&mut fleet, |_| "401").await;
 

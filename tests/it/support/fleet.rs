@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 use super::world::{self, LOOPBACK, World};
 use super::{TestDb, mirrored};
 
-/// How often the daemon looks what is due.
+/// How often the daemon looks what is due, as by default; while days pass, it is enough to look now and then.
 const TICK: TimeDelta = TimeDelta::seconds(15);
+const SELDOM: TimeDelta = TimeDelta::minutes(5);
 
 /// The canaries' waits and the rest as in production; everything is scheduled often.
 const SETTINGS: &[(&str, &str)] = &[
     ("NETOSYNC__AUTH__CANARY_INITIAL_MS", "8000"),
     ("NETOSYNC__AUTH__CANARY_MAX_MS", "32000"),
     ("NETOSYNC__RETRY__ATTEMPTS", "2"),
-    ("NETOSYNC__FETCH__PAGE_SIZE", "2"),
 ];
 
 /// See the module.
@@ -35,6 +35,7 @@ pub struct Fleet {
     scheduler: Scheduler,
     /// How many runs are worked on at once.
     slots: u32,
+    tick: TimeDelta,
     next_tick: DateTime<Utc>,
     /// The most keys that were flagged at any moment.
     pub most_revoked: usize,
@@ -64,12 +65,15 @@ impl Fleet {
         let notifier = Notifier::new(db.clone(), config.clone(), clock.clone()).expect("an HTTP client");
         let next_tick = clock.now();
         let scheduler = Scheduler::new(db, config, clock);
-        Self { world, stores, shops, notifier, scheduler, slots: 4, next_tick, most_revoked: 0 }
+        Self { world, stores, shops, notifier, scheduler, slots: 4, tick: TICK, next_tick, most_revoked: 0 }
     }
 
     /// A fleet whose stores have all been mirrored.
     pub async fn mirrored(db: TestDb, count: usize, schedule: &str) -> Self {
         let mut fleet = Self::new(db, count, schedule, &[]).await;
+        for store in &fleet.stores {
+            fleet.world.enqueue(store).await;
+        }
         fleet.pass(TimeDelta::minutes(1)).await;
         fleet.assert_mirrored(0..count).await;
         fleet
@@ -82,6 +86,7 @@ impl Fleet {
     /// Lets so much time pass while the daemon is at work.
     pub async fn pass(&mut self, time: TimeDelta) {
         let end = self.now() + time;
+        self.tick = if time > TimeDelta::hours(1) { SELDOM } else { TICK };
         loop {
             self.serve().await;
             let next = self.next_run().await.unwrap_or(end).min(self.next_tick).min(end);
@@ -102,7 +107,7 @@ impl Fleet {
         let tick = self.now() >= self.next_tick;
         if tick {
             self.scheduler.enqueue_due().await.expect("the database works");
-            self.next_tick = self.now() + TICK;
+            self.next_tick = self.now() + self.tick;
         }
         loop {
             let syncer = &self.world.syncer;
