@@ -16,6 +16,7 @@ pub mod domain;
 mod entity;
 pub mod http;
 pub mod metrics;
+pub mod notify;
 pub mod scheduler;
 pub mod simulator;
 pub mod storage;

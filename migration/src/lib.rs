@@ -22,6 +22,8 @@ mod m20261121_000009_create_quarantine;
 mod m20261121_000010_create_records;
 mod m20261121_000011_create_instances;
 mod m20261121_000012_index_runs;
+mod m20261121_000014_extend_credentials;
+mod m20261121_000015_create_incidents;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
 /// a database with another program that uses the same library.
@@ -46,6 +48,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000010_create_records::Migration),
             Box::new(m20261121_000011_create_instances::Migration),
             Box::new(m20261121_000012_index_runs::Migration),
+            Box::new(m20261121_000014_extend_credentials::Migration),
+            Box::new(m20261121_000015_create_incidents::Migration),
         ]
     }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::info;
 
 use super::exit::CliError;
+use super::patience::patiently;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::domain::secret::Secret;
@@ -97,7 +98,7 @@ impl App {
     pub async fn database_with(&self, manners: &Manners) -> Result<Database, CliError> {
         let settings = &self.config.database;
         let db = Database::connect_with(settings.url.secret(), &settings.schema, self.clock.clone(), manners).await?;
-        schema::migrate_empty_or_check(&db).await?;
+        patiently(manners.wait_for_room, async || Ok(schema::migrate_empty_or_check(&db).await?)).await?;
         Ok(db)
     }
 

@@ -83,12 +83,14 @@ pub struct CliError {
     pub exit: Exit,
     /// What failed, why, and what to do next.
     pub message: String,
+    /// Whether the same may work in a moment, because only the database was busy or away.
+    pub passing: bool,
 }
 
 impl CliError {
     /// An error with its code.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), passing: false }
     }
 
     /// The command line makes no sense.
@@ -111,7 +113,7 @@ impl From<StorageError> for CliError {
             StorageError::BadUrl { .. } | StorageError::BadSchemaName { .. } => Exit::Configuration,
             _ => Exit::Database,
         };
-        Self::new(exit, error.to_string())
+        Self { passing: error.is_passing(), ..Self::new(exit, error.to_string()) }
     }
 }
 

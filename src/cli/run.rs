@@ -14,6 +14,7 @@ use super::exit::{CliError, Exit};
 use super::reload::Renewable;
 use super::signals;
 use crate::http::{self, Pages, serve};
+use crate::notify::Notifier;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
 use crate::storage::{Database, Manners, credentials, runs, stores};
@@ -55,7 +56,8 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     };
     let schedule = &app.config.schedule;
     let mut scheduler = Scheduler::new(db.clone(), renewable.live.clone(), app.clock.clone());
-    let mut ticks = Ticks::start(Duration::from_secs(schedule.tick_secs.into()))
+    let every = Duration::from_secs(schedule.tick_secs.into());
+    let mut ticks = Ticks::start(every)
         .await
         .map_err(|error| CliError::new(Exit::Failed, format!("the clock of the schedule does not start: {error}")))?;
     let metrics = syncer.transport.metrics().clone();
@@ -75,6 +77,11 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         stop: stop.clone(),
     };
     let _pages = listener.map(|listener| show(listener, pages));
+    let notifier = Notifier::new(db.clone(), renewable.live.clone(), app.clock.clone())
+        .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+    let notifier = Arc::new(notifier);
+    let notifying = notifier.clone();
+    let notifying = AbortOnDropHandle::new(tokio::spawn(async move { notifying.serve(every).await }));
     service::ready();
     let _watching = (until == Until::Stopped).then(|| AbortOnDropHandle::new(tokio::spawn(watchdog.watch())));
     info!(
@@ -98,10 +105,16 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     };
     let worked = worker.serve(&mut scheduler, &mut ticks, until, &stop).await;
     ticks.stop().await;
+    drop(notifying);
+    let worked = worked?;
+    if until == Until::Idle && !stop.is_cancelled() {
+        // What this run has brought to light is told before it ends.
+        notifier.tick().await?;
+    }
     let exit = match until {
         Until::Stopped => Exit::Done,
         Until::Idle if stop.is_cancelled() => Exit::Interrupted,
-        Until::Idle => outcome(&db, &worked?).await?,
+        Until::Idle => outcome(&db, &worked).await?,
     };
     db.close().await;
     info!("stopped");

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::{Config, ConfigError};
 
 /// Keys, or whole sections, that are read once, at the start: connections, keys and sockets hang on them.
-const AT_START: &[&str] = &["database.", "secrets.", "schedule.tick_secs", "log.format", "http.", "transport."];
+const AT_START: &[&str] =
+    &["database.", "secrets.", "schedule.tick_secs", "log.format", "http.", "transport.", "notify.webhook_url"];
 
 /// The configuration as it is now. Clones show the same one.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::layers::Leaves;
 use crate::domain::secret::Secret;
+use crate::domain::{lifecycle, outage};
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, Deserialize)]
@@ -90,7 +91,16 @@ section! {
 }
 section! {
     /// `[auth]`
-    Auth { canary_tries: u32, canary_initial_ms: u32, canary_max_ms: u32 }
+    Auth {
+        canary_tries: u32,
+        canary_initial_ms: u32,
+        canary_max_ms: u32,
+        retest_initial_secs: u32,
+        retest_max_secs: u32,
+        outage_window_secs: u32,
+        outage_stores: u32,
+        outage_share: f64,
+    }
 }
 section! {
     /// `[retention]`
@@ -114,7 +124,7 @@ section! {
 }
 section! {
     /// `[notify]`
-    Notify { #[serde(deserialize_with = "unless_empty")] webhook_url: Option<SecretUrl> }
+    Notify { #[serde(deserialize_with = "unless_empty")] webhook_url: Option<SecretUrl>, remind_hours: u32 }
 }
 section! {
     /// `[transport]`
@@ -149,6 +159,39 @@ impl Worker {
     #[must_use]
     pub fn lease(&self) -> TimeDelta {
         TimeDelta::seconds(self.lease_secs.into())
+    }
+}
+
+impl Auth {
+    /// The limits of a key's life.
+    #[must_use]
+    pub fn policy(&self) -> lifecycle::Policy {
+        lifecycle::Policy {
+            tries: self.canary_tries,
+            initial: TimeDelta::milliseconds(self.canary_initial_ms.into()),
+            max: TimeDelta::milliseconds(self.canary_max_ms.into()),
+            retest_initial: TimeDelta::seconds(self.retest_initial_secs.into()),
+            retest_max: TimeDelta::seconds(self.retest_max_secs.into()),
+            doubt: self.outage().window,
+        }
+    }
+
+    /// From when on failures are the vendor's.
+    #[must_use]
+    pub fn outage(&self) -> outage::Rule {
+        outage::Rule {
+            window: TimeDelta::seconds(self.outage_window_secs.into()),
+            stores: self.outage_stores.into(),
+            share: self.outage_share,
+        }
+    }
+}
+
+impl Notify {
+    /// How often it is told that an incident lasts.
+    #[must_use]
+    pub fn remind(&self) -> TimeDelta {
+        TimeDelta::hours(self.remind_hours.into())
     }
 }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::lifecycle::Standing;
 use super::run::RunKind;
 use super::secret::Secret;
 use super::text_enum::text_enum;
@@ -95,8 +96,8 @@ pub struct Credential {
     pub secret: Secret,
     /// Tells one key from another without giving it away.
     pub fingerprint: String,
-    /// Whether it is believed to work.
-    pub state: CredentialState,
-    /// When a call with it last succeeded; `None` = never.
-    pub last_ok_at: Option<DateTime<Utc>>,
+    /// What is known about it.
+    pub standing: Standing,
+    /// Whether its last call was refused or brought no answer.
+    pub failing: bool,
 }

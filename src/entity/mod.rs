@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod cursors;
+pub mod incidents;
 pub mod instances;
 pub mod numeric;
 pub mod product_categories;
@@ -81,6 +82,7 @@ mod tests {
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),
             shape::<super::credentials::Entity>(),
+            shape::<super::incidents::Entity>(),
         ]
         .into_iter();
         for table in dictionary::tables() {

@@ -45,7 +45,11 @@ fn of_database(gauges: Option<&Gauges>) -> Registry {
         runs(&mut registry, gauges);
         let instances: Gauge = Gauge::default();
         instances.set(gauges.instances.cast_signed());
-        registry.register("instances", "Instances of `netosync run` on this database that give signs of life", instances);
+        registry.register(
+            "instances",
+            "Instances of `netosync run` on this database that give signs of life",
+            instances,
+        );
     }
     registry
 }

@@ -19,6 +19,7 @@ use chrono_tz::Tz;
 use super::moments::Schedule;
 use super::phase::Phase;
 use crate::domain::last_run::{LastRun, Left};
+use crate::domain::lifecycle;
 use crate::domain::run::RunKind;
 use crate::domain::store::CredentialState;
 
@@ -40,8 +41,8 @@ pub struct Standing<'a> {
     pub spread: TimeDelta,
     /// Whether the store rests now.
     pub paused: bool,
-    /// State of its credential and since when it is in it, if it has one.
-    pub credential: Option<(CredentialState, DateTime<Utc>)>,
+    /// What is known about its key, if it has one.
+    pub key: Option<lifecycle::Standing>,
     /// The newest run of this kind or a heavier one, whoever asked for it.
     pub last: Option<LastRun>,
 }
@@ -76,8 +77,13 @@ pub fn due(standing: &Standing<'_>, now: DateTime<Utc>) -> Due {
     if standing.paused {
         return Due::No(Reason::Paused);
     }
-    if matches!(standing.credential, Some((CredentialState::Revoked, _))) {
-        return Due::No(Reason::Revoked);
+    match standing.key.and_then(|key| key_due(&key, standing.last.as_ref())) {
+        Some(at) if at <= now => return Due::Now,
+        Some(at) => return Due::At(at),
+        None if standing.key.is_some_and(|key| key.state == CredentialState::Revoked) => {
+            return Due::No(Reason::Revoked);
+        }
+        None => {}
     }
     let schedule = match standing.schedule {
         None => return Due::No(Reason::NoSchedule),
@@ -92,6 +98,13 @@ pub fn due(standing: &Standing<'_>, now: DateTime<Utc>) -> Due {
     }
 }
 
+/// When a run is due whatever the schedule, because of the key: one that was given up is tested then, a new one at once. Every
+/// test of a flagged key sets the time of the next one; a key that is ok has none but the run that is due.
+fn key_due(key: &lifecycle::Standing, last: Option<&LastRun>) -> Option<DateTime<Utc>> {
+    let served = |at| key.state == CredentialState::Ok && last.is_some_and(|last| last.began_at >= at);
+    key.next_check_at.filter(|at| !served(*at))
+}
+
 /// When a run that left something to be made up for is due again, apart from its schedule. A heavier kind's run that failed
 /// is made up for by that kind.
 fn again(standing: &Standing<'_>, last: &LastRun) -> Option<DateTime<Utc>> {
@@ -99,24 +112,10 @@ fn again(standing: &Standing<'_>, last: &LastRun) -> Option<DateTime<Utc>> {
         _ if last.kind != standing.kind => None,
         Left::Nothing | Left::Unfinished => None,
         Left::Failed { at, since } => Some(at + (at - since).clamp(AGAIN.0, AGAIN.1)),
-        Left::Refused { at } => match standing.credential {
-            Some((CredentialState::Ok, since)) if since > at => Some(since),
-            _ => None,
-        },
+        Left::Refused { at } => {
+            standing.key.filter(|key| key.state == CredentialState::Ok && key.since > at).map(|key| key.since)
+        }
     }
-}
-
-/// Of all kinds of a store, heaviest first: the one that is due, or will be first, with when that is. `None` when none will.
-#[must_use]
-pub fn first(kinds: &[(RunKind, Due)]) -> Option<(RunKind, Option<DateTime<Utc>>)> {
-    let now = kinds.iter().find(|(_, due)| *due == Due::Now).map(|(kind, _)| (*kind, None));
-    now.or_else(|| {
-        let later = kinds.iter().filter_map(|(kind, due)| match due {
-            Due::At(at) => Some((*kind, *at)),
-            Due::Now | Due::No(_) => None,
-        });
-        later.min_by_key(|(_, at)| *at).map(|(kind, at)| (kind, Some(at)))
-    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ fn began(at: DateTime<Utc>) -> LastRun {
     LastRun { kind: RunKind::Full, began_at: at, left: Left::Nothing }
 }
 
+fn key(state: CredentialState, since: DateTime<Utc>) -> Option<lifecycle::Standing> {
+    Some(lifecycle::Standing { state, ..lifecycle::Standing::working(since) })
+}
+
 /// A store with a working key and nothing shifted.
 fn standing(schedule: &Schedule, timezone: Tz, last: Option<LastRun>) -> Standing<'_> {
     Standing {
@@ -24,7 +28,7 @@ fn standing(schedule: &Schedule, timezone: Tz, last: Option<LastRun>) -> Standin
         phase: Phase::of(1, RunKind::Full),
         spread: TimeDelta::zero(),
         paused: false,
-        credential: Some((CredentialState::Ok, time("2026-01-01T00:00"))),
+        key: Some(lifecycle::Standing::working(time("2026-01-01T00:00"))),
         last,
     }
 }
@@ -131,10 +135,7 @@ fn a_run_that_a_refused_key_has_ended_waits_for_the_key() {
     let weekly = schedule("0 3 * * 0");
     let (began_at, at, now) = (time("2026-11-15T03:00"), time("2026-11-15T03:01"), time("2026-11-18T00:00"));
     let last = Some(LastRun { kind: RunKind::Full, began_at, left: Left::Refused { at } });
-    let with = |state, since| {
-        let credential = Some((state, time(since)));
-        due(&Standing { credential, ..standing(&weekly, Tz::UTC, last) }, now)
-    };
+    let with = |state, since| due(&Standing { key: key(state, time(since)), ..standing(&weekly, Tz::UTC, last) }, now);
     let next_moment = Due::At(time("2026-11-22T03:00"));
     assert_eq!(with(CredentialState::Suspect, "2026-11-15T03:02"), next_moment);
     assert_eq!(with(CredentialState::Ok, "2026-11-01T00:00"), next_moment);
@@ -164,24 +165,40 @@ fn a_paused_store_a_revoked_key_and_a_store_without_schedule_are_never_due() {
     let ready = standing(&always, Tz::UTC, None);
     for (standing, reason) in [
         (Standing { paused: true, ..ready }, Reason::Paused),
-        (Standing { credential: Some((CredentialState::Revoked, now)), ..ready }, Reason::Revoked),
+        (Standing { key: key(CredentialState::Revoked, now), ..ready }, Reason::Revoked),
         (Standing { schedule: None, ..ready }, Reason::NoSchedule),
         (Standing { schedule: Some(Err("no")), ..ready }, Reason::BadSchedule("no".to_owned())),
     ] {
         assert_eq!(due(&standing, now), Due::No(reason));
     }
-    for credential in [None, Some((CredentialState::Suspect, now))] {
-        assert_eq!(due(&Standing { credential, ..ready }, now), Due::Now);
+    for key in [None, key(CredentialState::Suspect, now)] {
+        assert_eq!(due(&Standing { key, ..ready }, now), Due::Now);
     }
 }
 
 #[test]
-fn of_a_stores_kinds_the_heaviest_that_is_due_goes_first() {
-    let (soon, later) = (time("2026-11-21T09:00"), time("2026-11-21T10:00"));
-    let none = || Due::No(Reason::NoSchedule);
-    let full = RunKind::Full;
-    assert_eq!(first(&[(full, none()), (full, none())]), None);
-    assert_eq!(first(&[(full, Due::At(later)), (full, Due::Now)]), Some((full, None)));
-    assert_eq!(first(&[(full, Due::At(later)), (full, none()), (full, Due::At(soon))]), Some((full, Some(soon))));
-    assert!(full.covers(full));
+fn a_flagged_key_is_tested_when_its_time_has_come_and_a_new_one_once_whatever_the_schedule() {
+    let (earlier, now, later) = (time("2026-11-21T08:00"), time("2026-11-21T09:00"), time("2026-11-21T10:00"));
+    let (always, seldom) = (schedule("* * * * *"), schedule("0 0 1 1 *"));
+    for schedule in [None, Some(Ok(&always)), Some(Ok(&seldom))] {
+        let next = |state, next_check_at, last_start| Standing {
+            key: Some(lifecycle::Standing {
+                state,
+                next_check_at: Some(next_check_at),
+                ..lifecycle::Standing::working(earlier)
+            }),
+            schedule,
+            ..standing(&always, Tz::UTC, Some(began(last_start)))
+        };
+        for flagged in [CredentialState::Suspect, CredentialState::Revoked] {
+            assert_eq!(due(&next(flagged, later, earlier), now), Due::At(later));
+            assert_eq!(due(&next(flagged, now, earlier), now), Due::Now);
+            assert_eq!(due(&next(flagged, earlier, now), now), Due::Now, "a test that was not recorded");
+            assert_eq!(due(&Standing { paused: true, ..next(flagged, now, earlier) }, now), Due::No(Reason::Paused));
+        }
+        assert_eq!(due(&next(CredentialState::Ok, now, earlier), now), Due::Now);
+        let served = next(CredentialState::Ok, earlier, earlier);
+        let ordinary = Standing { key: key(CredentialState::Ok, earlier), ..served };
+        assert_eq!(due(&served, now), due(&ordinary, now), "the schedule's turn");
+    }
 }

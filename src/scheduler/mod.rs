@@ -22,8 +22,8 @@ use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, info, warn};
 
-use self::due::{Due, Reason, first};
-use self::plan::Plan;
+use self::due::{Due, Reason};
+use self::plan::{Plan, Planned, first};
 use crate::clock::SharedClock;
 use crate::config::Live;
 use crate::domain::run::RunKind;
@@ -61,13 +61,13 @@ impl Scheduler {
                 continue;
             }
             let kinds = self.plan.of(&config.schedule, &row, now);
-            self.complain(&row.store, &kinds);
-            match first(&kinds) {
-                Some((kind, None)) => {
+            complain(&mut self.told, &row.store, &kinds);
+            match first(&kinds, now) {
+                Some((kind, at)) if at <= now => {
                     due.entry(kind).or_default().push(row.store.id);
-                    names.insert(row.store.id, row.store.name);
+                    names.insert(row.store.id, row.store.name.clone());
                 }
-                Some((_, Some(at))) => next = Some(next.map_or(at, |next| next.min(at))),
+                Some((_, at)) => next = Some(next.map_or(at, |next| next.min(at))),
                 None => {}
             }
         }
@@ -83,26 +83,26 @@ impl Scheduler {
         Ok(queued)
     }
 
-    /// When a schedule has its next moment, as of the last look.
+    /// When a store without unfinished run is due next, as of the last look.
     #[must_use]
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
         self.next
     }
+}
 
-    /// Says once of each schedule that cannot be used what is wrong with it.
-    fn complain(&mut self, store: &Store, kinds: &[(RunKind, Due)]) {
-        for (kind, due) in kinds {
-            let Due::No(Reason::BadSchedule(error)) = due else { continue };
-            if self.told.insert((store.id, *kind)) {
-                warn!(
-                    store.id = store.id,
-                    store.name = store.name,
-                    run.kind = %kind,
-                    "the {kind} schedule of {0} cannot be used, so that kind is never run by itself: {error}; change it with \
-                     `netosync store set {0}`",
-                    store.name
-                );
-            }
+/// Says once of each schedule that cannot be used what is wrong with it.
+fn complain(told: &mut HashSet<(i64, RunKind)>, store: &Store, kinds: &[Planned<'_>]) {
+    for Planned { kind, due, .. } in kinds {
+        let Due::No(Reason::BadSchedule(error)) = due else { continue };
+        if told.insert((store.id, *kind)) {
+            warn!(
+                store.id = store.id,
+                store.name = store.name,
+                run.kind = %kind,
+                "the {kind} schedule of {0} cannot be used, so that kind is never run by itself: {error}; change it with \
+                 `netosync store set {0}`",
+                store.name
+            );
         }
     }
 }

@@ -8,8 +8,9 @@ use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
+use tracing::info;
 
-use super::manners::{Manners, Patience};
+use super::manners::{Manners, Patience, SHORT_LIFE};
 use super::{Database, Pool, StorageError};
 use crate::clock::SharedClock;
 use crate::domain::secret::Secret;
@@ -155,10 +156,16 @@ async fn open_postgres(url: &str, schema: &str, manners: &Manners) -> Result<(Po
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
         match answer {
             Ok(probe) => break probe,
-            Err(source) => match patience.wait_after(&source) {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return Err(postgres_refused(&target, source)),
-            },
+            Err(source) => {
+                let first = !patience.has_waited();
+                let wait = patience.wait_after(&source);
+                let refused = postgres_refused(&target, source);
+                let Some(wait) = wait else { return Err(refused) };
+                if first {
+                    info!("{refused}; waiting for it");
+                }
+                tokio::time::sleep(wait).await;
+            }
         }
     };
     // Whether the probe says good-bye properly matters to nobody.
@@ -166,10 +173,11 @@ async fn open_postgres(url: &str, schema: &str, manners: &Manners) -> Result<(Po
     let mut pool = PgPoolOptions::new()
         .max_connections(manners.connections)
         .acquire_timeout(ACQUIRE)
+        .acquire_slow_threshold(ACQUIRE)
         .idle_timeout(manners.keep_unused);
     if manners.makes_room && patience.was_crowded() {
-        // Others wait for a place as we did: ours is given up after every statement.
-        pool = pool.after_release(|_, _| Box::pin(std::future::ready(Ok(false))));
+        // Others wait for a place as we did.
+        pool = pool.after_release(|_, connection| Box::pin(std::future::ready(Ok(connection.age < SHORT_LIFE))));
     }
     Ok((Pool::Postgres(pool.connect_lazy_with(options)), target))
 }

@@ -1,6 +1,7 @@
 //! How a program behaves towards a PostgreSQL server that many share: how many connections it takes, how long it keeps
 //! them, and how patiently it waits for one. On SQLite none of this matters.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ pub struct Manners {
     pub connections: u32,
     /// How long one that is not used is kept.
     pub keep_unused: Duration,
-    /// Whether a connection is given up after every statement, once the server was found to be full.
+    /// Whether a connection is given up soon, used or not, once the server was found to be full.
     pub makes_room: bool,
     /// How long to wait for a server that has no connection left or is starting.
     pub wait_for_room: Duration,
@@ -43,6 +44,9 @@ impl Manners {
     pub const SERVICE: Self = Self { connections: 16, wait_for_server: Duration::from_mins(1), ..Self::WORKING };
 }
 
+/// How old a connection gets where others wait for a place: as long as a command needs to begin.
+pub(super) const SHORT_LIFE: Duration = Duration::from_secs(2);
+
 /// The first wait is up to this; the bound doubles each time ...
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// ... up to this.
@@ -61,6 +65,11 @@ impl<'a> Patience<'a> {
         Self { manners, since: Instant::now(), bound: FIRST_WAIT, crowded: false }
     }
 
+    /// Whether it has been waited already.
+    pub(super) fn has_waited(&self) -> bool {
+        self.bound > FIRST_WAIT
+    }
+
     /// Whether the server was full at least once.
     pub(super) fn was_crowded(&self) -> bool {
         self.crowded
@@ -74,7 +83,8 @@ impl<'a> Patience<'a> {
                 Some("57P03" | "57P01" | "57P02") => (self.manners.wait_for_room, false),
                 _ => return None,
             },
-            // A server that goes down while it lets us in hangs up without a word.
+            // A socket in the file system has a queue for those who want in; when that is full the system says so at once.
+            sqlx::Error::Io(error) if error.kind() == ErrorKind::WouldBlock => (self.manners.wait_for_room, true),
             sqlx::Error::Io(_) => (self.manners.wait_for_server, false),
             _ => return None,
         };

@@ -19,7 +19,9 @@ pub mod credentials;
 pub mod crypter;
 pub mod dictionary;
 mod error;
+pub mod failing;
 pub mod gauges;
+pub mod incidents;
 pub mod instances;
 mod manners;
 pub mod master_key;
@@ -33,6 +35,7 @@ pub mod schedule;
 pub mod schema;
 pub mod stores;
 pub mod vault;
+pub mod vendor;
 pub mod wake;
 
 pub use error::StorageError;

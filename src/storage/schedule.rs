@@ -9,9 +9,10 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult, QuerySelect, Statement, Value,
 };
 
-use super::{Database, StorageError, stores};
+use super::{Database, StorageError, stores, wake};
 use crate::domain::error::ErrorClass;
 use crate::domain::last_run::{LastRun, Left};
+use crate::domain::lifecycle::Standing;
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::store::{CredentialState, Store};
 use crate::entity::credentials;
@@ -21,8 +22,8 @@ use crate::entity::credentials;
 pub struct Row {
     /// The store.
     pub store: Store,
-    /// State of its credential and since when it is in it, if it has one.
-    pub credential: Option<(CredentialState, DateTime<Utc>)>,
+    /// What is known about its key, if it has one.
+    pub key: Option<Standing>,
     /// The newest run of each kind there was one of.
     pub last_runs: Vec<LastRun>,
 }
@@ -55,38 +56,45 @@ pub async fn row(db: &Database, store: Store) -> Result<Row, StorageError> {
 
 /// What is looked up for all stores at once, by store.
 struct Facts {
-    credentials: HashMap<i64, (CredentialState, DateTime<Utc>)>,
+    keys: HashMap<i64, Standing>,
     last_runs: HashMap<i64, Vec<LastRun>>,
 }
 
 impl Facts {
     async fn read(db: &Database, only: Option<i64>) -> Result<Self, StorageError> {
-        Ok(Self { credentials: read_credentials(db, only).await?, last_runs: read_last_runs(db, only).await? })
+        Ok(Self { keys: read_keys(db, only).await?, last_runs: read_last_runs(db, only).await? })
     }
 
     fn of(&mut self, store: Store) -> Row {
-        let credential = self.credentials.get(&store.id).copied();
+        let key = self.keys.get(&store.id).copied();
         let last_runs = self.last_runs.remove(&store.id).unwrap_or_default();
-        Row { store, credential, last_runs }
+        Row { store, key, last_runs }
     }
 }
 
-async fn read_credentials(
-    db: &Database,
-    only: Option<i64>,
-) -> Result<HashMap<i64, (CredentialState, DateTime<Utc>)>, StorageError> {
-    use credentials::Column::{State, StateSince, StoreId};
-    let mut find = credentials::Entity::find().select_only().columns([StoreId, State, StateSince]);
+/// What is known about the keys; nothing of the keys themselves.
+async fn read_keys(db: &Database, only: Option<i64>) -> Result<HashMap<i64, Standing>, StorageError> {
+    type Found = (i64, String, DateTime<Utc>, i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    use credentials::Column::{LastOkAt, NextCheckAt, Refusals, State, StateSince, StoreId};
+    let columns = [StoreId, State, StateSince, Refusals, LastOkAt, NextCheckAt];
+    let mut find = credentials::Entity::find().select_only().columns(columns);
     if let Some(store_id) = only {
         find = find.filter(StoreId.eq(store_id));
     }
-    let found: Vec<(i64, String, DateTime<Utc>)> =
+    let found: Vec<Found> =
         find.into_tuple().all(db.orm()).await.map_err(StorageError::query("read the states of the credentials"))?;
     found
         .into_iter()
-        .map(|(store_id, state, since)| {
+        .map(|(store_id, state, since, refusals, last_ok_at, next_check_at)| {
             let corrupt = || StorageError::Corrupt { table: "credentials", row: store_id.to_string(), column: "state" };
-            Ok((store_id, (CredentialState::parse(&state).ok_or_else(corrupt)?, since)))
+            let standing = Standing {
+                state: CredentialState::parse(&state).ok_or_else(corrupt)?,
+                since,
+                refusals: u32::try_from(refusals).unwrap_or(u32::MAX),
+                worked: last_ok_at.is_some(),
+                next_check_at,
+            };
+            Ok((store_id, standing))
         })
         .collect()
 }
@@ -161,7 +169,13 @@ pub async fn enqueue(
         );
         let values = [Value::from(kind.as_str()), now.into()].into_iter().chain(chunk.iter().map(|id| (*id).into()));
         let statement = Statement::from_sql_and_values(db.orm().get_database_backend(), sql, values);
-        for row in db.orm().query_all_raw(statement).await.map_err(failed())? {
+        let tx = db.begin_write().await?;
+        let rows = tx.query_all_raw(statement).await.map_err(failed())?;
+        if !rows.is_empty() {
+            wake::notify(&tx, db).await?;
+        }
+        tx.commit().await.map_err(failed())?;
+        for row in rows {
             queued.push((row.try_get_by_index(0).map_err(failed())?, row.try_get_by_index(1).map_err(failed())?));
         }
     }

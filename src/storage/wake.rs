@@ -1,7 +1,7 @@
 //! Wake-ups: a daemon hears at once that something in the queue has changed, instead of looking all the time.
 //!
 //! - PostgreSQL: every statement that makes a run claimable or cancels one sends `NOTIFY netosync_<schema>` in its
-//!   transaction ([`notify`]); the daemon listens on a connection of its own.
+//!   transaction (`notify`); the daemon listens on a connection of its own.
 //! - SQLite: a connection of its own asks for `PRAGMA data_version` twice a second, a number that changes when another
 //!   connection has committed. It reads one page of memory that is shared anyway; no file is touched.
 //!

@@ -4,11 +4,12 @@
 //! page by page, and turns whatever happened into one change of the run's state. It never claims, schedules or retries
 //! a run by itself, and it makes no call while a transaction is open.
 
-mod canary;
 mod heartbeat;
+mod key;
 mod outcome;
 mod seen;
 mod sequence;
+pub mod vendor;
 mod walk;
 
 use std::sync::Arc;
@@ -16,15 +17,15 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span};
 
-use self::canary::Refusal;
 use self::heartbeat::Heartbeat;
 pub use self::outcome::Patience;
 use self::outcome::{Step, Stop};
 use self::walk::Walk;
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::error::ErrorClass;
+use crate::domain::lifecycle::Standing;
 use crate::domain::run::{Counts, Lease, Run};
+use crate::domain::store::CredentialState;
 use crate::metrics::Metrics;
 use crate::metrics::labels::Outcome;
 use crate::storage::vault::Vault;
@@ -72,7 +73,7 @@ impl Syncer {
         let heartbeat = Heartbeat::start(self, &lease);
         let (attempt, mut counts) = (run.attempt, run.counts);
         let step = match self.walk(run, &lease, &heartbeat, stop, &mut counts).await {
-            Ok(end) => Step::End(end),
+            Ok(step) => step,
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
                 return self.lost(&lease, &counts, &error).await;
             }
@@ -103,7 +104,7 @@ impl Syncer {
         Ok(Outcome::Lost)
     }
 
-    /// Walks; asks a refused key again before it is believed to be refused.
+    /// Walks; begins with a small call when the key is in doubt, so that its answer is known before anything is fetched.
     async fn walk(
         &self,
         run: Run,
@@ -111,28 +112,34 @@ impl Syncer {
         heartbeat: &Heartbeat,
         stop: &CancellationToken,
         counts: &mut Counts,
-    ) -> Result<runs::End, Stop> {
+    ) -> Result<Step, Stop> {
+        let attempt = run.attempt;
         let store = stores::load_store(&self.db, run.store_id).await?;
-        let credential = self.vault.open(&self.db, store.id, &store.name).await?;
+        let credential = match self.vault.open(&self.db, store.id, &store.name).await {
+            Ok(credential) => credential,
+            Err(error) => {
+                key::postpone_what_does_not_open(self, &store).await?;
+                return Err(error.into());
+            }
+        };
         info!(store.name = store.name, run.kind = %run.kind, page = run.checkpoint.as_ref().map_or(0, |at| at.page), "run begins");
         let mut walk = Walk::new(self, &store, &credential, run, lease, heartbeat, stop);
-        loop {
-            let walked = walk.go().await;
-            *counts = walk.counts();
-            match walked {
-                Err(Stop::Remote(error)) if error.class == ErrorClass::Unauthorized => {
-                    let worked = walk.key_works();
-                    match canary::confirm(self, &store, &credential, walk.context(), stop, worked, &error).await? {
-                        Refusal::Passed => info!("the key works again; the walk goes on"),
-                        Refusal::Confirmed(end) => {
-                            *counts = walk.counts();
-                            return Ok(end);
-                        }
-                    }
-                }
-                Err(stop) => return Err(stop),
-                Ok(()) => return walk.verdict().await,
+        let proven = match credential.standing.state {
+            CredentialState::Ok => Ok(()),
+            CredentialState::Suspect | CredentialState::Revoked => walk.canary().await,
+        };
+        let walked = match proven {
+            Ok(()) => walk.go().await,
+            Err(stop) => Err(stop),
+        };
+        *counts = walk.counts();
+        match walked {
+            Ok(()) => Ok(Step::End(walk.verdict().await?)),
+            Err(Stop::Remote(error)) => {
+                let standing = walk.key_works().map_or(credential.standing, Standing::working);
+                Ok(key::after_failure(self, &store, &credential, standing, attempt, error).await?)
             }
+            Err(stop) => Err(stop),
         }
     }
 }

@@ -83,7 +83,7 @@ pub fn decide(stop: Stop, attempt: i32, syncer: &Syncer) -> Step {
     match error.class {
         ErrorClass::RateLimited => {
             let asked = error.retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or(SILENCE);
-            Step::Return(Return::Snooze { at: now + asked.max(SILENCE), error: sentence })
+            Step::Return(Return::Snooze { at: now + asked.max(SILENCE), class: error.class, error: sentence })
         }
         ErrorClass::Transient
             if syncer.patience == Patience::Daemon && attempt < syncer.config.worker.max_attempts.cast_signed() =>
@@ -135,7 +135,10 @@ pub fn log(step: &Step, counts: &Counts) {
         }
         Step::End(end) => say!(error, "run {}: {}", end.state, end.error.as_deref().unwrap_or_default()),
         Step::Return(Return::Retry { at, error, .. }) => say!(warn, "run will be tried again at {at}: {error}"),
-        Step::Return(Return::Snooze { at, error }) => say!(info, "run rests until {at}: {error}"),
+        Step::Return(Return::Snooze { at, class: ErrorClass::RateLimited, error }) => {
+            say!(info, "run rests until {at}: {error}");
+        }
+        Step::Return(Return::Snooze { at, error, .. }) => say!(warn, "run rests until {at}: {error}"),
         Step::Return(Return::Interrupted) => say!(info, "run interrupted; it goes on at its checkpoint"),
     }
 }

@@ -8,18 +8,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, debug, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::Syncer;
 use super::heartbeat::Heartbeat;
 use super::outcome::{Stop, failed};
 use super::seen::Seen;
 use super::sequence::{Next, Sequence};
+use super::vendor::Vendor;
 use crate::connector::neto::{self, Page, Shape};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::http::Answer;
 use crate::domain::product::Product;
 use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunState, Verdict};
 use crate::domain::store::{Credential, Store};
@@ -30,6 +33,9 @@ use crate::transport::{CallContext, StoreBudget, quotable};
 
 /// How long a stop waits for the page under way before it leaves without it.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an answer speaks for the store.
+const NOTED_FOR: TimeDelta = TimeDelta::minutes(1);
 
 /// A page on its way.
 type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
@@ -51,8 +57,8 @@ pub struct Walk<'a> {
     sequence: Sequence,
     /// Whether the last request was refused, and is made once more as it was.
     refused: bool,
-    /// Whether a call of this attempt has succeeded.
-    key_works: bool,
+    /// When it was last noted that the store accepts the key.
+    key_works: Option<DateTime<Utc>>,
 }
 
 impl<'a> Walk<'a> {
@@ -90,13 +96,8 @@ impl<'a> Walk<'a> {
             seen: Seen::default(),
             sequence,
             refused: false,
-            key_works: false,
+            key_works: None,
         }
-    }
-
-    /// Budget and call counter of the walk.
-    pub fn context(&self) -> &CallContext {
-        &self.context
     }
 
     /// Counts up to now, every call included.
@@ -104,9 +105,26 @@ impl<'a> Walk<'a> {
         Counts { calls: self.counts.calls + self.context.calls_made().cast_signed(), ..self.counts }
     }
 
-    /// Whether the store has accepted the key in this attempt.
-    pub fn key_works(&self) -> bool {
+    /// When the store accepted the key in this attempt, if it did.
+    pub fn key_works(&self) -> Option<DateTime<Utc>> {
         self.key_works
+    }
+
+    /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.
+    pub async fn canary(&mut self) -> Result<(), Stop> {
+        let request = neto::canary(&self.store.url, self.credential);
+        let once = self.credential.standing.is_retest();
+        let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
+        let call = async move {
+            let decode = |answer: Answer| neto::decode(answer.body, answer.lossy);
+            if once {
+                transport.call_once(&context, &request, decode).await
+            } else {
+                transport.call(&context, &request, decode).await
+            }
+        };
+        self.wait(AbortOnDropHandle::new(tokio::spawn(call.in_current_span()))).await?;
+        self.note_working_key().await
     }
 
     /// Walks to the end of the list. After an error it can be called again and goes on at the checkpoint.
@@ -231,12 +249,19 @@ impl<'a> Walk<'a> {
         Ok(Next::Store)
     }
 
-    /// The first answer of an attempt proves that the key works.
+    /// The first answer of an attempt proves that the key works, and now and then a later one: other stores of the connector
+    /// are judged by when this one last answered.
     async fn note_working_key(&mut self) -> Result<(), Stop> {
-        if !self.key_works {
-            let now = self.syncer.clock.now();
-            credentials::credential_worked(&self.syncer.db, self.store.id, &self.credential.fingerprint, now).await?;
-            self.key_works = true;
+        let now = self.syncer.clock.now();
+        if self.key_works.is_some_and(|noted| now - noted < NOTED_FOR) {
+            return Ok(());
+        }
+        let Syncer { db, config, .. } = self.syncer;
+        if credentials::credential_worked(db, self.store.id, &self.credential.fingerprint, None, now).await? {
+            info!("the key works again");
+        }
+        if self.key_works.replace(now).is_none() && self.credential.failing {
+            Vendor { db, rule: config.auth.outage(), connector: &self.store.connector }.look(now).await?;
         }
         Ok(())
     }

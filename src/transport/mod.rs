@@ -17,6 +17,7 @@ mod context;
 mod guard;
 mod redact;
 pub mod retry;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ use crate::metrics::{Call, Metrics};
 
 pub use context::{CallContext, StoreBudget};
 pub use retry::RetryPolicy;
+pub use webhook::{NotDelivered, Webhook};
 
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));
@@ -138,10 +140,30 @@ impl Transport {
         request: &Request,
         decode: impl Fn(Answer) -> Result<T, RemoteError>,
     ) -> Result<T, RemoteError> {
+        self.within(ctx, request, decode, self.settings.retry).await
+    }
+
+    /// [`Transport::call`] that is made once, whatever becomes of it.
+    pub async fn call_once<T>(
+        &self,
+        ctx: &CallContext,
+        request: &Request,
+        decode: impl Fn(Answer) -> Result<T, RemoteError>,
+    ) -> Result<T, RemoteError> {
+        self.within(ctx, request, decode, RetryPolicy { attempts: 1, ..self.settings.retry }).await
+    }
+
+    async fn within<T>(
+        &self,
+        ctx: &CallContext,
+        request: &Request,
+        decode: impl Fn(Answer) -> Result<T, RemoteError>,
+        policy: RetryPolicy,
+    ) -> Result<T, RemoteError> {
         tokio::select! {
             biased;
             () = ctx.cancel.cancelled() => Err(RemoteError::new(ErrorClass::Transient, "the call was given up: the run is being stopped")),
-            result = self.tries(ctx, request, decode) => result,
+            result = self.tries(ctx, request, decode, policy) => result,
         }
     }
 
@@ -150,6 +172,7 @@ impl Transport {
         ctx: &CallContext,
         request: &Request,
         decode: impl Fn(Answer) -> Result<T, RemoteError>,
+        policy: RetryPolicy,
     ) -> Result<T, RemoteError> {
         let target = Target { url: &request.url, store: &ctx.store };
         let redactor = Redactor::of(request);
@@ -159,7 +182,7 @@ impl Transport {
         loop {
             ctx.budget.turn(target.host()).await?;
             ctx.count();
-            let retries = retries.get_or_insert_with(|| self.settings.retry.begin());
+            let retries = retries.get_or_insert_with(|| policy.begin());
             let post = client.post(request.url.clone()).headers(headers.clone()).body(request.body.clone());
             let error = match self.once(target, post, &redactor).await.and_then(&decode) {
                 Ok(value) => return Ok(value),

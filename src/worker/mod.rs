@@ -12,7 +12,7 @@
 //!
 //! The work itself is a parameter ([`crate::sync::Syncer`] in the program): this module knows leases and slots, never
 //! stores. It must not end because of a run: an error there is logged, a panic is caught, and what happens to the run is
-//! written down. Nor because of the database: when that fails, the loop says so once and tries again ([`trouble`]).
+//! written down. Nor because of the database: when that fails, the loop says so once and tries again (`trouble`).
 
 mod crew;
 pub mod freshness;
@@ -167,7 +167,9 @@ where
             }
         }
         presence.leave().await;
-        self.drain(&mut shift.crew, stop).await;
+        if stop.is_cancelled() || shift.crew.len() > 0 {
+            self.drain(&mut shift.crew, stop).await;
+        }
         result.map(|()| worked)
     }
 

@@ -230,8 +230,8 @@ async fn only_stores_that_are_due_are_queued_and_only_once() {
         expires_at: None,
     };
     credentials::put_credential(&place.db, 3, sealed).await.expect("stored");
-    let revoked = crate::domain::store::CredentialState::Revoked;
-    credentials::flag_credential(&place.db, 3, "f", revoked, "refused", place.clock.now()).await.expect("flagged");
+    let revoked = "UPDATE credentials SET state = 'revoked', next_check_at = '2027-11-21T09:00:00.000+00:00'";
+    place.db.orm().execute_unprepared(revoked).await.expect("flagged");
     assert_eq!(scheduler.enqueue_due().await.expect("the database does not fail"), 2);
     assert_eq!(scheduler.enqueue_due().await.expect("the database does not fail"), 0);
     // Weekly: nothing is due again once they have run, until the week is over.
@@ -287,7 +287,7 @@ async fn a_run_that_rests_begins_on_time() {
     place.enqueue(1).await;
     let lease = place.claim_elsewhere().await;
     let at = place.clock.now() + TimeDelta::seconds(61);
-    let back = Return::Snooze { at, error: "HTTP 429".to_owned() };
+    let back = Return::Snooze { at, class: ErrorClass::RateLimited, error: "HTTP 429".to_owned() };
     runs::give_back(&place.db, &lease, &back, &Counts::default(), place.clock.now()).await.expect("ours");
     let begun = place.serve_one(async || place.clock.advance(TimeDelta::seconds(61))).await;
     assert_eq!(begun, at);
@@ -301,7 +301,11 @@ async fn a_run_that_somebody_queues_begins_at_once() {
     // Something to wait for that never comes.
     place.enqueue(1).await;
     let lease = place.claim_elsewhere().await;
-    let back = Return::Snooze { at: place.clock.now() + TimeDelta::days(1), error: String::new() };
+    let back = Return::Snooze {
+        at: place.clock.now() + TimeDelta::days(1),
+        class: ErrorClass::RateLimited,
+        error: String::new(),
+    };
     runs::give_back(&place.db, &lease, &back, &Counts::default(), place.clock.now()).await.expect("ours");
     let asked = place.clock.now();
     let begun = place.serve_one(async || drop(place.enqueue(2).await)).await;
@@ -349,7 +353,7 @@ async fn an_instance_is_on_the_list_while_it_serves_and_counts_what_it_works_on(
             }
         })
         .await;
-    let listed = listed.lock().expect("nobody panics with it");
+    let listed = listed.lock().expect("nobody panics with it").clone();
     let [instance] = listed.as_slice() else { panic!("{listed:?}") };
     assert_eq!((instance.name.as_str(), instance.host.as_str(), instance.slots), ("tester", "here", 3));
     assert_eq!(instance.pid, std::process::id());

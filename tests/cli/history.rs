@@ -207,7 +207,7 @@ fn every_command_teaches_with_an_example() {
     let desk = Desk::new();
     let store =
         ["add", "list", "show", "check", "rekey", "set", "pause", "resume", "remove"].map(|sub| vec!["store", sub]);
-    let others = [vec!["store"], vec!["status"], vec!["runs"], vec!["quarantine"], vec!["sync"]];
+    let others = [vec!["store"], vec!["status"], vec!["why"], vec!["runs"], vec!["quarantine"], vec!["sync"]];
     let subs = [
         vec!["runs", "list"],
         vec!["runs", "show"],

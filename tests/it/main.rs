@@ -1,7 +1,9 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
 mod away;
+mod crowd;
 mod decimals;
+mod key_life;
 mod mirror;
 mod prune;
 mod queue;
@@ -13,3 +15,4 @@ mod support;
 mod sync_crash;
 mod sync_faults;
 mod sync_lease;
+mod vendor_outage;

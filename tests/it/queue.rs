@@ -108,7 +108,7 @@ async fn what_rests_after_an_error_can_be_hurried_but_not_a_store_that_asked_for
     let at = db.clock().now() + TimeDelta::hours(1);
     let error = "no answer".to_owned();
     give_back(&db, lease_of(1), &Return::Retry { at, class: ErrorClass::Transient, error: error.clone() }).await;
-    give_back(&db, lease_of(2), &Return::Snooze { at, error }).await;
+    give_back(&db, lease_of(2), &Return::Snooze { at, class: ErrorClass::RateLimited, error }).await;
 
     for store in 1..=2 {
         runs::enqueue(&db, store, RunKind::Full, Trigger::Manual, db.clock().now()).await.expect("a queue");
@@ -130,7 +130,7 @@ async fn the_next_due_moment_is_the_earliest_of_what_waits_and_what_is_leased(db
     let (_, lease) = claim(&db, 1).await.pop().expect("it is due");
     assert_eq!(next().await, Some(start + TimeDelta::seconds(15)));
     let at = start + TimeDelta::seconds(60);
-    give_back(&db, &lease, &Return::Snooze { at, error: String::new() }).await;
+    give_back(&db, &lease, &Return::Snooze { at, class: ErrorClass::RateLimited, error: String::new() }).await;
     assert_eq!(next().await, Some(at));
     queue(&db, 2, Trigger::Schedule).await;
     let (_, lease) = claim(&db, 2).await.pop().expect("the second");

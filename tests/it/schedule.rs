@@ -8,11 +8,12 @@ use netosync::domain::last_run::{LastRun, Left};
 use netosync::domain::run::{Counts, RunKind, RunState, Trigger};
 use netosync::domain::store::{CredentialState, Scheme, Store};
 use netosync::scheduler::Scheduler;
-use netosync::storage::credentials::{NewCredential, flag_credential, put_credential};
+use netosync::storage::credentials::{NewCredential, put_credential};
 use netosync::storage::runs::{self, Claim, End};
 use netosync::storage::schedule::{self, Row};
 use netosync::storage::stores::{NewStore, add_store, pause_store, remove_store};
 
+use crate::support::mirrored::execute;
 use crate::support::world::config;
 use crate::support::{TestDb, on_both_engines, start_of_time};
 
@@ -86,7 +87,7 @@ async fn the_newest_run_of_a_store_is_read_with_what_it_left_to_be_made_up_for(d
 async fn a_store_without_run_or_key_is_read_too(db: TestDb) {
     let store = store(&db, "a").await;
     let row = read(&db, &store).await;
-    assert_eq!((row.credential, row.last_runs.len(), row.unfinished()), (None, 0, false));
+    assert_eq!((row.key, row.last_runs.len(), row.unfinished()), (None, 0, false));
     let key = NewCredential {
         scheme: Scheme::ApiKey,
         username: None,
@@ -98,10 +99,10 @@ async fn a_store_without_run_or_key_is_read_too(db: TestDb) {
         expires_at: None,
     };
     put_credential(&db, store.id, key).await.expect("stored");
-    db.clock.advance(TimeDelta::minutes(1));
-    let now = db.clock().now();
-    flag_credential(&db, store.id, "f", CredentialState::Suspect, "refused", now).await.expect("flagged");
-    assert_eq!(read(&db, &store).await.credential, Some((CredentialState::Suspect, now)));
+    execute(&db, "UPDATE credentials SET state = 'suspect', refusals = 2").await;
+    let key = read(&db, &store).await.key.expect("known");
+    let expected = (CredentialState::Suspect, start_of_time(), 2, false, None);
+    assert_eq!((key.state, key.since, key.refusals, key.worked, key.next_check_at), expected);
 }
 
 async fn a_run_is_queued_for_each_store_that_is_there_and_has_none(db: TestDb) {

@@ -9,3 +9,4 @@ mod service;
 mod support;
 mod systemd;
 mod tables;
+mod together;

@@ -36,7 +36,7 @@ const SHARE: u32 = 20;
 /// ... unless they were rarer than this.
 const RAREST_LOOK_OF_MANY: Duration = Duration::from_secs(15);
 /// How long the database may fail before that is the outcome.
-const DATABASE_PATIENCE: Duration = Duration::from_mins(3);
+pub(super) const DATABASE_PATIENCE: Duration = Duration::from_mins(3);
 
 /// See the module.
 pub struct Follower<'a> {
@@ -47,6 +47,9 @@ pub struct Follower<'a> {
     pub progress: &'a Progress,
     pub hands: Hands<'a>,
 }
+
+/// How it went with a store: its run, or why there is none to tell of.
+type Outcome = Result<Run, CliError>;
 
 /// A run on its way.
 struct Followed {
@@ -62,12 +65,6 @@ struct Followed {
     rests: i32,
 }
 
-/// What becomes of one look at a run.
-enum Next {
-    Follow,
-    Over(Result<Run, CliError>),
-}
-
 impl Follower<'_> {
     /// Follows a run of each of `stores` to its end. `done` hears of each outcome, as they come.
     ///
@@ -76,7 +73,7 @@ impl Follower<'_> {
     pub async fn follow(
         mut self,
         stores: impl IntoIterator<Item = Store>,
-        mut done: impl FnMut(&Store, Result<Run, CliError>),
+        mut done: impl FnMut(&Store, Outcome),
     ) -> Result<(), CliError> {
         let mut waiting: VecDeque<Store> = stores.into_iter().collect();
         let mut followed: Vec<Followed> = Vec::new();
@@ -86,11 +83,10 @@ impl Follower<'_> {
             let began = Instant::now();
             match self.look(&mut waiting, &mut followed, &mut done).await {
                 Ok(()) => last_answer = Instant::now(),
-                Err(Trouble::Database(error)) if error.is_passing() && last_answer.elapsed() < DATABASE_PATIENCE => {
-                    info!("{error}; trying again");
+                Err(error) if error.passing && last_answer.elapsed() < DATABASE_PATIENCE => {
+                    info!("{}; trying again", error.message);
                 }
-                Err(Trouble::Database(error)) => return Err(error.into()),
-                Err(Trouble::Other(error)) => return Err(error),
+                Err(error) => return Err(error),
             }
             if followed.is_empty() && waiting.is_empty() {
                 return Ok(());
@@ -130,27 +126,31 @@ impl Follower<'_> {
         &mut self,
         waiting: &mut VecDeque<Store>,
         followed: &mut Vec<Followed>,
-        done: &mut impl FnMut(&Store, Result<Run, CliError>),
-    ) -> Result<(), Trouble> {
+        done: &mut impl FnMut(&Store, Outcome),
+    ) -> Result<(), CliError> {
         let stopping = self.stop.is_cancelled();
-        let served = instances::any_alive(self.db, self.app.now()).await?;
-        // A daemon has slots of its own; for ourselves we queue no more than we can begin.
-        let mut room = if served { usize::MAX } else { self.hands.free() };
-        while room > 0 && !stopping {
-            let Some(store) = waiting.front() else { break };
-            followed.push(self.trigger(store).await?);
-            waiting.pop_front();
-            room -= 1;
+        if !waiting.is_empty() && !stopping {
+            // A daemon has slots of its own; for ourselves we queue no more than we can begin.
+            let served = instances::any_alive(self.db, self.app.now()).await?;
+            let mut room = if served { usize::MAX } else { self.hands.free() };
+            while let Some(store) = waiting.front().filter(|_| room > 0) {
+                followed.push(self.trigger(store).await?);
+                waiting.pop_front();
+                room -= 1;
+            }
         }
         let ids: Vec<_> = followed.iter().map(|one| one.run_id).collect();
         let mut seen = runs::get_all(self.db, &ids).await?;
+        let now = self.app.now();
+        // Only where there is something to take does it matter whether a daemon will.
+        let served = !seen.iter().any(|run| run.is_claimable(now)) || instances::any_alive(self.db, now).await?;
         let mut at = 0;
         while at < followed.len() {
             let one = &mut followed[at];
             let run = seen.iter().position(|run| run.id == one.run_id).map(|found| seen.swap_remove(found));
             match self.judge(one, run, served, stopping).await? {
-                Next::Follow => at += 1,
-                Next::Over(outcome) => {
+                None => at += 1,
+                Some(outcome) => {
                     let over = followed.remove(at);
                     drop(over.bar);
                     done(&over.store, outcome);
@@ -170,53 +170,43 @@ impl Follower<'_> {
         Ok(Followed { store: store.clone(), run_id: run.id, bar, told, may_take: inserted, ours: false, rests: 0 })
     }
 
-    /// What is to be done about one run, as it now is.
+    /// Does what is to be done about one run, as it now is; gives the outcome once there is one.
     async fn judge(
         &mut self,
         one: &mut Followed,
         run: Option<Run>,
         served: bool,
         stopping: bool,
-    ) -> Result<Next, Trouble> {
+    ) -> Result<Option<Outcome>, CliError> {
         let Some(run) = run else {
             let error = CliError::new(Exit::Failed, "the run is gone: the store was removed meanwhile");
-            return Ok(Next::Over(Err(error)));
+            return Ok(Some(Err(error)));
         };
         one.bar.update(&run);
         if !run.state.unfinished() {
-            return Ok(Next::Over(Ok(run)));
+            return Ok(Some(Ok(run)));
         }
         if one.ours || stopping {
-            return Ok(Next::Follow);
+            return Ok(None);
         }
         let may_take = std::mem::replace(&mut one.may_take, true);
         let now = self.app.now();
         if run.is_claimable(now) && !served && self.hands.free() > 0 {
-            if may_take && self.hands.take(run.id).await.map_err(Trouble::Other)? {
+            if may_take && self.hands.take(run.id).await? {
                 one.ours = true;
             }
-            return Ok(Next::Follow);
+            return Ok(None);
         }
-        if one.rests > self.app.config.worker.max_attempts.cast_signed() && run.state == RunState::Queued {
+        if one.rests > (self.app.config.worker.max_attempts + self.app.config.auth.canary_tries).cast_signed()
+            && run.state == RunState::Queued
+        {
             let said = run.error.as_deref().unwrap_or("the store asks for silence");
             let until = text::time(run.scheduled_at);
             let error = CliError::new(Exit::Unavailable, format!("{said}; the run stays queued until {until}"));
-            return Ok(Next::Over(Err(error)));
+            return Ok(Some(Err(error)));
         }
         one.told.waiting(&one.store.name, &run, now);
-        Ok(Next::Follow)
-    }
-}
-
-/// Why a look did not come to its end.
-enum Trouble {
-    Database(StorageError),
-    Other(CliError),
-}
-
-impl From<StorageError> for Trouble {
-    fn from(error: StorageError) -> Self {
-        Self::Database(error)
+        Ok(None)
     }
 }
 

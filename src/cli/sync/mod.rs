@@ -8,12 +8,14 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use self::follow::DATABASE_PATIENCE;
 pub use self::follow::Follower;
 pub use self::hands::Hands;
 use self::report::report_error;
 pub use self::report::{report, run_json};
 use super::app::App;
 use super::exit::{CliError, Exit};
+use super::patience::patiently;
 use super::progress::Progress;
 use crate::domain::run::{RunKind, Trigger};
 use crate::domain::store::Store;
@@ -49,7 +51,8 @@ pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
     let mut exits = Vec::new();
     let mut chosen = Vec::new();
-    for (name, store) in choose(&db, args, app.now()).await? {
+    let choose = async || choose(&db, args, app.now()).await;
+    for (name, store) in patiently(DATABASE_PATIENCE, choose).await? {
         match store {
             Ok(store) => chosen.push(store),
             Err(error) => {

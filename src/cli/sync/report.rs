@@ -90,10 +90,13 @@ impl Told {
             RunState::Queued if run.error_class == Some(ErrorClass::RateLimited) => {
                 warn!("{store}: resting until {at}: {}", run.error.as_deref().unwrap_or_default());
             }
-            RunState::Queued if run.scheduled_at > now => match &run.error {
-                Some(error) => info!("{store}: run {id} waits until {at}: {error}"),
-                None => info!("{store}: run {id} waits until {at}"),
-            },
+            RunState::Queued if run.error_class == Some(ErrorClass::Unauthorized) => {
+                warn!("{store}: {}", run.error.as_deref().unwrap_or("the store refuses the key; asking again"));
+            }
+            RunState::Queued if run.scheduled_at > now => {
+                let why = run.error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+                info!("{store}: run {id} waits until {at}{why}");
+            }
             RunState::Queued => info!("{store}: run {id} waits for a worker"),
             _ => info!(
                 "{store}: {} is working on run {id}; following it, and taking it over should it fall silent",

@@ -90,10 +90,12 @@ pub enum Return {
         /// Its sentence.
         error: String,
     },
-    /// The store wants to be left alone: not counted, later.
+    /// The store wants to be left alone, its key is in doubt, or its vendor has an outage: not counted, later.
     Snooze {
         /// Not before.
         at: DateTime<Utc>,
+        /// Which of them.
+        class: ErrorClass,
         /// Why.
         error: String,
     },
@@ -111,7 +113,7 @@ pub async fn give_back(
 ) -> Result<(), StorageError> {
     let (at, uncounted, class, error) = match back {
         Return::Retry { at, class, error } => (*at, 0, Some(*class), Some(error.clone())),
-        Return::Snooze { at, error } => (*at, 1, Some(ErrorClass::RateLimited), Some(error.clone())),
+        Return::Snooze { at, class, error } => (*at, 1, Some(*class), Some(error.clone())),
         Return::Interrupted => (now, 1, None, None),
     };
     let attempt = Expr::col(runs::Column::Attempt).sub(uncounted);
