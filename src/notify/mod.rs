@@ -3,7 +3,7 @@
 //! ```text
 //! keys that are revoked, runs that fail, vendors that are out ─► watch ─► incidents ─► notice ─► webhook, else the log
 //! ```
-//! At every tick [`Notifier::tick`] looks for incidents that no run opens or closes by itself ([`watch`]) and delivers what is
+//! At every tick [`Notifier::tick`] looks for incidents that no run opens or closes by itself (`watch`) and delivers what is
 //! to be told. Any number of instances may do so beside each other: each notice is claimed in the database. It is delivered at
 //! least once (a crash between delivery and the note of it repeats it), and its body names incident and event, by which a
 //! receiver drops a repeat. It is a loop of its own beside the worker, so a webhook that hangs holds up nothing.

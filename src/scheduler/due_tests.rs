@@ -15,8 +15,8 @@ fn began(at: DateTime<Utc>) -> LastRun {
     LastRun { kind: RunKind::Full, began_at: at, left: Left::Nothing }
 }
 
-fn key(state: CredentialState, since: DateTime<Utc>) -> Option<lifecycle::Standing> {
-    Some(lifecycle::Standing { state, ..lifecycle::Standing::working(since) })
+fn key(state: CredentialState, since: DateTime<Utc>) -> lifecycle::Standing {
+    lifecycle::Standing { state, ..lifecycle::Standing::working(since) }
 }
 
 /// A store with a working key and nothing shifted.
@@ -135,7 +135,8 @@ fn a_run_that_a_refused_key_has_ended_waits_for_the_key() {
     let weekly = schedule("0 3 * * 0");
     let (began_at, at, now) = (time("2026-11-15T03:00"), time("2026-11-15T03:01"), time("2026-11-18T00:00"));
     let last = Some(LastRun { kind: RunKind::Full, began_at, left: Left::Refused { at } });
-    let with = |state, since| due(&Standing { key: key(state, time(since)), ..standing(&weekly, Tz::UTC, last) }, now);
+    let with =
+        |state, since| due(&Standing { key: Some(key(state, time(since))), ..standing(&weekly, Tz::UTC, last) }, now);
     let next_moment = Due::At(time("2026-11-22T03:00"));
     assert_eq!(with(CredentialState::Suspect, "2026-11-15T03:02"), next_moment);
     assert_eq!(with(CredentialState::Ok, "2026-11-01T00:00"), next_moment);
@@ -165,13 +166,13 @@ fn a_paused_store_a_revoked_key_and_a_store_without_schedule_are_never_due() {
     let ready = standing(&always, Tz::UTC, None);
     for (standing, reason) in [
         (Standing { paused: true, ..ready }, Reason::Paused),
-        (Standing { key: key(CredentialState::Revoked, now), ..ready }, Reason::Revoked),
+        (Standing { key: Some(key(CredentialState::Revoked, now)), ..ready }, Reason::Revoked),
         (Standing { schedule: None, ..ready }, Reason::NoSchedule),
         (Standing { schedule: Some(Err("no")), ..ready }, Reason::BadSchedule("no".to_owned())),
     ] {
         assert_eq!(due(&standing, now), Due::No(reason));
     }
-    for key in [None, key(CredentialState::Suspect, now)] {
+    for key in [None, Some(key(CredentialState::Suspect, now))] {
         assert_eq!(due(&Standing { key, ..ready }, now), Due::Now);
     }
 }
@@ -198,7 +199,7 @@ fn a_flagged_key_is_tested_when_its_time_has_come_and_a_new_one_once_whatever_th
         }
         assert_eq!(due(&next(CredentialState::Ok, now, earlier), now), Due::Now);
         let served = next(CredentialState::Ok, earlier, earlier);
-        let ordinary = Standing { key: key(CredentialState::Ok, earlier), ..served };
+        let ordinary = Standing { key: Some(key(CredentialState::Ok, earlier)), ..served };
         assert_eq!(due(&served, now), due(&ordinary, now), "the schedule's turn");
     }
 }

@@ -64,8 +64,8 @@ fn judged(state: CredentialState, refusals: u32, next: Option<DateTime<Utc>>, th
     Judgement { state, refusals, next_check_at: next, then }
 }
 
-fn hours(hours: i64) -> Option<DateTime<Utc>> {
-    Some(now() + TimeDelta::hours(hours))
+fn hours(hours: i64) -> DateTime<Utc> {
+    now() + TimeDelta::hours(hours)
 }
 
 fn seconds(seconds: i64) -> Then {
@@ -77,7 +77,7 @@ fn unchanged(case: &Case, next: Option<DateTime<Utc>>, then: Then) -> Judgement 
 }
 
 /// Six hours for a key given up just now, twice its age for an older one.
-fn by_age(case: &Case) -> Option<DateTime<Utc>> {
+fn by_age(case: &Case) -> DateTime<Utc> {
     hours(if case.key.since == ago(TimeDelta::hours(7)) { 14 } else { 6 })
 }
 
@@ -109,17 +109,17 @@ const TABLE: &[Row] = &[
     Row {
         about: "not tried, suspect that was given up",
         when: |c| c.event == Untried && c.key.state == Suspect && c.key.next_check_at.is_some(),
-        then: |c| unchanged(c, by_age(c), Then::End),
+        then: |c| unchanged(c, Some(by_age(c)), Then::End),
     },
     Row {
         about: "not tried, revoked",
         when: |c| c.event == Untried && c.key.state == Revoked,
-        then: |c| unchanged(c, by_age(c), Then::End),
+        then: |c| unchanged(c, Some(by_age(c)), Then::End),
     },
     Row {
         about: "refused, revoked",
         when: |c| c.event == Refused && c.key.state == Revoked,
-        then: |c| judged(Revoked, c.key.refusals.saturating_add(1), by_age(c), Then::End),
+        then: |c| judged(Revoked, c.key.refusals.saturating_add(1), Some(by_age(c)), Then::End),
     },
     Row {
         about: "refused in an outage: the count starts again",
@@ -129,12 +129,12 @@ const TABLE: &[Row] = &[
     Row {
         about: "never worked, first refusal",
         when: |c| counts(c) && !c.key.worked && c.key.state == Ok,
-        then: |c| judged(Suspect, c.key.refusals.saturating_add(1), hours(6), Then::End),
+        then: |c| judged(Suspect, c.key.refusals.saturating_add(1), Some(hours(6)), Then::End),
     },
     Row {
         about: "never worked, refused before, not given up yet",
         when: |c| counts(c) && !c.key.worked && c.key.state == Suspect && c.key.next_check_at.is_none(),
-        then: |c| judged(Suspect, c.key.refusals.saturating_add(1), hours(6), Then::End),
+        then: |c| judged(Suspect, c.key.refusals.saturating_add(1), Some(hours(6)), Then::End),
     },
     Row {
         about: "never worked, a person asks before its time",
@@ -150,7 +150,7 @@ const TABLE: &[Row] = &[
                 && c.key.next_check_at.is_some_and(|at| at <= now())
                 && c.key.refusals > 0
         },
-        then: |c| judged(Revoked, c.key.refusals.saturating_add(1), hours(6), Then::End),
+        then: |c| judged(Revoked, c.key.refusals.saturating_add(1), Some(hours(6)), Then::End),
     },
     Row {
         about: "never worked, refused for the first time that counts",
@@ -161,7 +161,7 @@ const TABLE: &[Row] = &[
                 && c.key.next_check_at.is_some_and(|at| at <= now())
                 && c.key.refusals == 0
         },
-        then: |_| judged(Suspect, 1, hours(6), Then::End),
+        then: |_| judged(Suspect, 1, Some(hours(6)), Then::End),
     },
     Row {
         about: "worked, first refusal",
@@ -179,7 +179,7 @@ const TABLE: &[Row] = &[
     Row {
         about: "worked, the last canary is refused, and nothing speaks for the vendor",
         when: |c| counts(c) && c.key.worked && c.key.state == Suspect && c.key.refusals >= 3 && !doubted(c),
-        then: |c| judged(Revoked, c.key.refusals.saturating_add(1), hours(6), Then::End),
+        then: |c| judged(Revoked, c.key.refusals.saturating_add(1), Some(hours(6)), Then::End),
     },
     Row {
         about: "worked, the last canary is refused, and it may be the vendor",
