@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use netosync::clock::SystemClock;
 use netosync::config::Config;
+use netosync::domain::lifecycle;
 use netosync::domain::run::{Lease, Run, RunKind, Trigger};
 use netosync::domain::secret::Secret;
-use netosync::domain::store::{Credential, CredentialState, Scheme, Store};
+use netosync::domain::store::{Credential, Scheme, Store};
 use netosync::simulator::{SimulatedStore, SimulatorConfig};
 use netosync::storage::crypter::{Crypter, MasterKey};
 use netosync::storage::runs::{self, Claim};
@@ -136,7 +137,7 @@ pub fn credential(simulated: &SimulatedStore) -> Credential {
         client_id: None,
         secret: Secret::new(simulated.key()),
         fingerprint: String::new(),
-        state: CredentialState::Ok,
-        last_ok_at: None,
+        standing: lifecycle::Standing::working(chrono::DateTime::UNIX_EPOCH),
+        failing: false,
     }
 }

@@ -1,8 +1,9 @@
-//! Time is a parameter: everything that needs the time takes a [`Clock`].
+//! Time is a parameter: everything that needs the time, or waits for one, takes a [`Clock`].
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, Duration, SubsecRound, TimeDelta, Utc};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,6 +23,9 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn sleep(&self, wait: std::time::Duration) -> BoxFuture<'_, ()> {
         Box::pin(tokio::time::sleep(wait))
     }
+
+    /// Resolves when the clock shows `at` or later.
+    fn reaches(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()>;
 }
 
 /// A clock to hand around.
@@ -31,10 +35,22 @@ pub type SharedClock = Arc<dyn Clock>;
 #[derive(Debug, Default)]
 pub struct SystemClock;
 
+/// A machine that was asleep, or whose clock was put right, is noticed within this time.
+const LONGEST_NAP: TimeDelta = TimeDelta::seconds(30);
+
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(3)
+    }
+
+    fn reaches(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {
+        async move {
+            while let Some(left) = Some(at - self.now()).filter(|left| *left > TimeDelta::zero()) {
+                tokio::time::sleep(left.min(LONGEST_NAP).to_std().unwrap_or_default()).await;
+            }
+        }
+        .boxed()
     }
 }
 
@@ -51,6 +67,12 @@ impl ManualClock {
     #[must_use]
     pub fn new(start: DateTime<Utc>) -> Arc<Self> {
         Arc::new(Self { start, now: watch::Sender::new(start) })
+    }
+
+    /// How many wait for a time of this clock.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.now.receiver_count()
     }
 
     /// Moves the clock forward.
@@ -78,5 +100,14 @@ impl Clock for ManualClock {
                 }
             }
         })
+    }
+
+    fn reaches(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {
+        let mut time = self.now.subscribe();
+        async move {
+            // The sender is part of this clock, so it outlives the wait.
+            let _ = time.wait_for(|now| *now >= at).await;
+        }
+        .boxed()
     }
 }

@@ -134,6 +134,7 @@ fn limits_that_must_nest_are_checked_together() {
         "[fetch]\nread_timeout_secs = 100",
         "[retry]\nmax_elapsed_secs = 1",
         "[auth]\ncanary_max_ms = 1",
+        "[auth]\nretest_max_secs = 3600",
     ] {
         assert!(error(with_file(text)).contains("must not be longer than"), "{text}");
     }

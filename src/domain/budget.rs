@@ -44,6 +44,16 @@ pub struct BudgetState {
     pub settled_by: Option<i64>,
 }
 
+impl BudgetState {
+    /// Calls that could be made at once at `now` under that limit; none during a silence. For people, not for callers.
+    #[must_use]
+    pub fn calls_left(self, calls_per_minute: u32, now: DateTime<Utc>) -> f64 {
+        let mut budget = Budget { state: self, ..Budget::empty(calls_per_minute, now) };
+        budget.settle(now);
+        if budget.frozen(now).is_some() { 0.0 } else { budget.state.level as f64 / CALL as f64 }
+    }
+}
+
 /// The calls one store has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -241,6 +251,16 @@ mod tests {
         assert_eq!((budget.take(at(0)), budget.take(at(0))), (Ok(()), Err(Duration::from_millis(61_001))));
         budget.set_limit(600, at(0));
         assert_eq!(budget.take(at(0)), Err(Duration::from_millis(CALL.div_ceil(591))));
+    }
+
+    #[test]
+    fn what_is_left_grows_up_to_the_burst_and_is_nothing_during_a_silence() {
+        let state = BudgetState { level: 2 * CALL, at: at(0), frozen_until: None, settled_by: None };
+        assert!((state.calls_left(300, at(0)) - 2.0).abs() < 0.01);
+        assert!((state.calls_left(300, at(60_000)) - 10.0).abs() < 0.01);
+        assert!((state.calls_left(1, at(0)) - 1.0).abs() < 0.01);
+        let frozen = BudgetState { frozen_until: Some(at(5000)), ..state };
+        assert!(frozen.calls_left(300, at(4999)) < 0.01 && frozen.calls_left(300, at(5000)) > 2.0);
     }
 
     proptest! {

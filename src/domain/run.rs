@@ -13,6 +13,10 @@
 //! ```
 //! The scheduler or the `sync` command inserts; a worker claims and is the only one that moves a running run,
 //! with the epoch of its lease in hand; a lease that ran out is claimed by another worker.
+//!
+//! An operator who cancels a running run raises its epoch, so its worker writes nothing more from that moment on. The run
+//! stays `running`, marked, until that worker confirms that it has stopped calling the store, or its lease has run out:
+//! as long as that, no other run of the store may begin, because two callers would share a minute's budget.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -21,10 +25,18 @@ use super::error::ErrorClass;
 use super::text_enum::text_enum;
 
 text_enum! {
-    /// What a run does.
+    /// What a run does. The heaviest first: each does what those after it do.
     RunKind {
         /// Walks the whole catalogue in full detail.
         Full = "full",
+    }
+}
+
+impl RunKind {
+    /// Whether a run of this kind does what one of the other kind does, and so counts as one.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self as u8 <= other as u8
     }
 }
 
@@ -184,4 +196,18 @@ pub struct Run {
     pub started_at: Option<DateTime<Utc>>,
     /// End.
     pub finished_at: Option<DateTime<Utc>>,
+    /// When a person asked for its end while a worker was on it.
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+}
+
+impl Run {
+    /// Whether somebody may claim it now: it waits and its time has come, or its worker's lease has run out.
+    #[must_use]
+    pub fn is_claimable(&self, now: DateTime<Utc>) -> bool {
+        match self.state {
+            RunState::Queued => self.scheduled_at <= now,
+            RunState::Running => self.lease_expires_at.is_some_and(|until| until <= now),
+            _ => false,
+        }
+    }
 }

@@ -5,6 +5,8 @@
 
 pub mod credentials;
 pub mod cursors;
+pub mod incidents;
+pub mod instances;
 pub mod numeric;
 pub mod product_categories;
 pub mod product_changes;
@@ -75,10 +77,12 @@ mod tests {
             shape::<super::product_sales_channels::Entity>(),
             shape::<super::product_changes::Entity>(),
             shape::<super::runs::Entity>(),
+            shape::<super::instances::Entity>(),
             shape::<super::cursors::Entity>(),
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),
             shape::<super::credentials::Entity>(),
+            shape::<super::incidents::Entity>(),
         ]
         .into_iter();
         for table in dictionary::tables() {

@@ -32,6 +32,7 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     pub finished_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
+    pub cancel_requested_at: Option<DateTimeUtc>,
 }
 
 /// Joined by hand, where at all.

@@ -4,8 +4,8 @@
 //! page by page, and turns whatever happened into one change of the run's state. It never claims, schedules or retries
 //! a run by itself, and it makes no call while a transaction is open.
 
-mod canary;
 mod heartbeat;
+mod key;
 mod outcome;
 mod page;
 mod progress;
@@ -13,6 +13,7 @@ mod seen;
 mod sequence;
 #[cfg(test)]
 mod tests;
+pub mod vendor;
 mod verdict;
 mod walk;
 
@@ -22,7 +23,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
-use self::canary::Refusal;
 use self::heartbeat::Heartbeat;
 pub use self::outcome::Patience;
 use self::outcome::{Step, Stop};
@@ -30,9 +30,11 @@ pub use self::progress::Progress;
 use self::walk::{Left, Walk};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::error::ErrorClass;
-use crate::domain::run::{Lease, Run};
-use crate::domain::store::{Credential, Store};
+use crate::domain::lifecycle::Standing;
+use crate::domain::run::{Counts, Lease, Run};
+use crate::domain::store::{Credential, CredentialState};
+use crate::metrics::Metrics;
+use crate::metrics::labels::Outcome;
 use crate::storage::vault::Vault;
 use crate::storage::{Database, StorageError, lease, runs, store_calls, stores};
 use crate::transport::Transport;
@@ -70,11 +72,19 @@ impl Syncer {
     /// An error means that the database failed; the lease then runs out by itself too.
     pub async fn execute(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
         let span = info_span!("run", store.id = run.store_id, run.id = run.id, run.attempt = run.attempt);
+        let (kind, lease) = (run.kind, &lease);
         let work = async {
-            let heartbeat = Heartbeat::start(self, &run, &lease);
-            self.work(run, &lease, heartbeat, stop).await
+            let heartbeat = Heartbeat::start(self, &run, lease);
+            self.work(run, lease, heartbeat, stop).await
         };
-        work.instrument(span).await
+        let let_go = work.instrument(span).await;
+        self.metrics().run(kind, *let_go.as_ref().unwrap_or(&Outcome::Lost));
+        let_go.map(drop)
+    }
+
+    /// Where runs, pages and rows are counted.
+    fn metrics(&self) -> &Metrics {
+        self.transport.metrics()
     }
 
     /// [`Syncer::execute`], with the lease kept alive by `heartbeat`.
@@ -84,7 +94,7 @@ impl Syncer {
         lease: &Lease,
         heartbeat: Heartbeat,
         stop: &CancellationToken,
-    ) -> Result<(), StorageError> {
+    ) -> Result<Outcome, StorageError> {
         let (attempt, mut left) = (run.attempt, Left { counts: run.counts, checkpoint: None, silent_until: None });
         let ended = tokio::select! {
             biased;
@@ -96,15 +106,14 @@ impl Syncer {
             store_calls::keep_silent(&self.db, lease.store_id, until).await?;
         }
         let step = match ended {
-            Ok(end) => Step::End(end),
+            Ok(step) => step,
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
-                info!("{error}");
-                return Ok(());
+                return self.lost(lease, &left.counts, &error).await;
             }
             Err(Stop::Storage(error)) => return Err(error),
             Err(Stop::Hung(stood_still)) => {
                 self.let_go(lease, stood_still).await;
-                return Ok(());
+                return Ok(Outcome::Lost);
             }
             Err(stop) => outcome::decide(stop, attempt, self),
         };
@@ -118,11 +127,8 @@ impl Syncer {
             }
         };
         match applied {
-            Err(error @ StorageError::LeaseLost { .. }) => {
-                info!("{error}");
-                Ok(())
-            }
-            applied => applied,
+            Err(error @ StorageError::LeaseLost { .. }) => self.lost(lease, &left.counts, &error).await,
+            applied => applied.map(|()| step.outcome()),
         }
     }
 
@@ -135,7 +141,18 @@ impl Syncer {
         }
     }
 
-    /// Walks; asks a refused key again before it is believed to be refused.
+    /// What is left to do for a run that is no longer ours: a person who cancelled it waits to hear that no call is made
+    /// for it any more.
+    async fn lost(&self, lease: &Lease, counts: &Counts, error: &StorageError) -> Result<Outcome, StorageError> {
+        if runs::confirm_cancelled(&self.db, lease, counts, self.clock.now()).await? {
+            info!("the run was cancelled; stopped");
+            return Ok(Outcome::Cancelled);
+        }
+        info!("{error}");
+        Ok(Outcome::Lost)
+    }
+
+    /// Walks; begins with a small call when the key is in doubt, so that its answer is known before anything is fetched.
     async fn walk(
         &self,
         run: Run,
@@ -143,36 +160,37 @@ impl Syncer {
         heartbeat: &Heartbeat,
         stop: &CancellationToken,
         left: &mut Left,
-    ) -> Result<runs::End, Stop> {
+    ) -> Result<Step, Stop> {
+        let attempt = run.attempt;
         let store = stores::load_store(&self.db, run.store_id).await?;
-        let credential = self.vault.open(&self.db, store.id, &store.name).await?;
+        let credential = match self.vault.open(&self.db, store.id, &store.name).await {
+            Ok(credential) => credential,
+            Err(error) => {
+                key::postpone_what_does_not_open(self, &store).await?;
+                return Err(error.into());
+            }
+        };
         info!(store.name = store.name, run.kind = %run.kind, page = run.checkpoint.as_ref().map_or(0, |at| at.page), "run begins");
         let mut walk = Walk::new(self, &store, &credential, run, lease, heartbeat, stop);
-        let ended = self.walk_on(&mut walk, &store, &credential, stop).await;
+        let walked = self.walk_on(&mut walk, &credential).await;
         *left = walk.leave();
-        ended
+        match walked {
+            Ok(end) => Ok(Step::End(end)),
+            Err(Stop::Remote(error)) => {
+                let standing = walk.key_works().map_or(credential.standing, Standing::working);
+                Ok(key::after_failure(self, &store, &credential, standing, attempt, error).await?)
+            }
+            Err(stop) => Err(stop),
+        }
     }
 
     /// Walks to the end, or to what stops it.
-    async fn walk_on(
-        &self,
-        walk: &mut Walk<'_>,
-        store: &Store,
-        credential: &Credential,
-        stop: &CancellationToken,
-    ) -> Result<runs::End, Stop> {
-        loop {
-            match walk.go().await {
-                Err(Stop::Remote(error)) if error.class == ErrorClass::Unauthorized => {
-                    let worked = walk.key_works();
-                    match canary::confirm(self, store, credential, walk.context(), stop, worked, &error).await? {
-                        Refusal::Passed => info!("the key works again; the walk goes on"),
-                        Refusal::Confirmed(end) => return Ok(end),
-                    }
-                }
-                Err(stop) => return Err(stop),
-                Ok(()) => return walk.verdict().await,
-            }
+    async fn walk_on(&self, walk: &mut Walk<'_>, credential: &Credential) -> Result<runs::End, Stop> {
+        match credential.standing.state {
+            CredentialState::Ok => {}
+            CredentialState::Suspect | CredentialState::Revoked => walk.canary().await?,
         }
+        walk.go().await?;
+        walk.verdict().await
     }
 }

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use super::Syncer;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::run::{Counts, RunState, Verdict};
+use crate::metrics::labels::Outcome;
 use crate::storage::StorageError;
 use crate::storage::runs::{End, Return};
 use crate::storage::vault::VaultError;
@@ -62,6 +63,19 @@ pub enum Step {
     Return(Return),
 }
 
+impl Step {
+    /// The same in a word, for counting.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::End(end) => Outcome::of_end(end.state, end.verdict),
+            Self::Return(Return::Retry { .. }) => Outcome::Retried,
+            Self::Return(Return::Snooze { .. }) => Outcome::Snoozed,
+            Self::Return(Return::Interrupted) => Outcome::Interrupted,
+            Self::Return(Return::Yielded) => Outcome::Yielded,
+        }
+    }
+}
+
 /// The silence after HTTP 429, should the transport not say how long it is to be.
 const SILENCE: TimeDelta = TimeDelta::seconds(60);
 
@@ -79,7 +93,7 @@ pub fn decide(stop: Stop, attempt: i32, syncer: &Syncer) -> Step {
     match error.class {
         ErrorClass::RateLimited => {
             let asked = error.retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or(SILENCE);
-            Step::Return(Return::Snooze { at: (now + asked).trunc_subsecs(3), error: sentence })
+            Step::Return(Return::Snooze { at: (now + asked).trunc_subsecs(3), class: error.class, error: sentence })
         }
         ErrorClass::Transient
             if syncer.patience == Patience::Daemon && attempt < syncer.config.worker.max_attempts.cast_signed() =>
@@ -131,7 +145,10 @@ pub fn log(step: &Step, counts: &Counts) {
         }
         Step::End(end) => say!(error, "run {}: {}", end.state, end.error.as_deref().unwrap_or_default()),
         Step::Return(Return::Retry { at, error, .. }) => say!(warn, "run will be tried again at {at}: {error}"),
-        Step::Return(Return::Snooze { at, error }) => say!(info, "run rests until {at}: {error}"),
+        Step::Return(Return::Snooze { at, class: ErrorClass::RateLimited, error }) => {
+            say!(info, "run rests until {at}: {error}");
+        }
+        Step::Return(Return::Snooze { at, error, .. }) => say!(warn, "run rests until {at}: {error}"),
         Step::Return(Return::Interrupted) => say!(info, "run interrupted; it goes on at its checkpoint"),
         Step::Return(Return::Yielded) => say!(info, "run gives its place to others that wait, and goes on behind them"),
     }

@@ -9,11 +9,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, debug, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::Syncer;
 use super::heartbeat::Heartbeat;
@@ -21,9 +21,12 @@ use super::outcome::{Patience, Stop};
 use super::page::{keep_last, normalize};
 use super::seen::Seen;
 use super::sequence::{Next, Sequence};
+use super::vendor::Vendor;
+use crate::clock::SharedClock;
 use crate::connector::neto::{self, Page, Shape};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::http::Answer;
 use crate::domain::run::{Checkpoint, Counts, Lease, ListSoFar, Run};
 use crate::domain::store::{Credential, Store};
 use crate::storage::products::{self, PageWrite};
@@ -32,6 +35,9 @@ use crate::transport::{CallContext, StoreBudget, UnderLease, quotable};
 
 /// How long a stop waits for the pages under way before it leaves without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an answer speaks for the store.
+const NOTED_FOR: TimeDelta = TimeDelta::minutes(1);
 
 /// A page on its way.
 type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
@@ -58,8 +64,8 @@ pub struct Walk<'a> {
     slice: Instant,
     /// Whether the last request was refused, and is made once more as it was.
     refused: bool,
-    /// Whether a call of this attempt has succeeded.
-    key_works: bool,
+    /// When it was last noted that the store accepts the key.
+    key_works: Option<DateTime<Utc>>,
 }
 
 /// What a walk leaves behind, however it ended.
@@ -113,13 +119,8 @@ impl<'a> Walk<'a> {
             checkpoint,
             slice: syncer.clock.instant(),
             refused: false,
-            key_works: false,
+            key_works: None,
         }
-    }
-
-    /// Budget and call counter of the walk.
-    pub fn context(&self) -> &CallContext {
-        &self.context
     }
 
     /// Counts up to now, every call included.
@@ -127,8 +128,8 @@ impl<'a> Walk<'a> {
         Counts { calls: self.counts.calls + self.context.calls_made().cast_signed(), ..self.counts }
     }
 
-    /// Whether the store has accepted the key in this attempt.
-    pub fn key_works(&self) -> bool {
+    /// When the store accepted the key in this attempt, if it did.
+    pub fn key_works(&self) -> Option<DateTime<Utc>> {
         self.key_works
     }
 
@@ -140,13 +141,27 @@ impl<'a> Walk<'a> {
         Left { counts: self.counts(), checkpoint: Some(checkpoint), silent_until }
     }
 
-    /// Walks to the end of the list. After an error it can be called again and goes on where it was.
+    /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.
+    pub async fn canary(&mut self) -> Result<(), Stop> {
+        let request = neto::canary(&self.store.url, self.credential);
+        let once = self.credential.standing.is_retest();
+        let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
+        let call = async move {
+            let decode = |answer: Answer| neto::decode(answer.body, answer.lossy);
+            if once {
+                transport.call_once(&context, &request, decode).await
+            } else {
+                transport.call(&context, &request, decode).await
+            }
+        };
+        let patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
+        self.wait(AbortOnDropHandle::new(tokio::spawn(call.in_current_span())), patience).await?;
+        self.note_working_key().await
+    }
+
+    /// Walks to the end of the list.
     pub async fn go(&mut self) -> Result<(), Stop> {
-        let (stop, clock) = (self.stop, &self.syncer.clock);
-        let mut patience = pin!(async {
-            stop.cancelled().await;
-            clock.sleep(STOP_PATIENCE).await;
-        });
+        let mut patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
         let mut ahead: VecDeque<Ahead> = VecDeque::new();
         let mut to_ask = self.position;
         // Why no more pages are asked for; those under way are stored before the walk ends.
@@ -271,6 +286,7 @@ impl<'a> Walk<'a> {
         self.heartbeat.live.renewed(renewal);
         self.heartbeat.pulse.beat();
         debug!(page = number, page.items = page.records().len(), page.bytes = page.bytes(), "page stored");
+        self.syncer.metrics().page_committed(&self.counts, &written);
         self.counts = Counts { calls: self.counts.calls, ..written };
         self.position = checkpoint.page;
         self.checkpoint = checkpoint;
@@ -295,12 +311,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The first answer of an attempt proves that the key works.
+    /// The first answer of an attempt proves that the key works, and now and then a later one: other stores of the connector
+    /// are judged by when this one last answered.
     async fn note_working_key(&mut self) -> Result<(), Stop> {
-        if !self.key_works {
-            let now = self.syncer.clock.now();
-            credentials::credential_worked(&self.syncer.db, self.store.id, &self.credential.fingerprint, now).await?;
-            self.key_works = true;
+        let now = self.syncer.clock.now();
+        if self.key_works.is_some_and(|noted| now - noted < NOTED_FOR) {
+            return Ok(());
+        }
+        let Syncer { db, config, .. } = self.syncer;
+        if credentials::credential_worked(db, self.store.id, &self.credential.fingerprint, None, now).await? {
+            info!("the key works again");
+        }
+        if self.key_works.replace(now).is_none() && self.credential.failing {
+            Vendor { db, rule: config.auth.outage(), connector: &self.store.connector }.look(now).await?;
         }
         Ok(())
     }
@@ -313,4 +336,10 @@ const UNORDERED: &str = "the store lists its products in no order, so those it l
 fn budget(syncer: &Syncer, store: &Store, lease: &Lease, checkpoint: &Checkpoint) -> Budget {
     let calls_per_minute = store.calls_per_minute.unwrap_or(syncer.config.budget.calls_per_minute);
     Budget::resume(checkpoint.budget, lease.epoch, calls_per_minute, syncer.clock.now())
+}
+
+/// Resolves when a stop has waited long enough for the pages under way.
+async fn end_of_patience(stop: &CancellationToken, clock: &SharedClock) {
+    stop.cancelled().await;
+    clock.sleep(STOP_PATIENCE).await;
 }

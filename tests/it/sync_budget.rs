@@ -9,7 +9,7 @@ use netosync::domain::error::ErrorClass;
 use netosync::domain::run::{Lease, Run, RunState, Verdict};
 use netosync::simulator::{Fault, SimulatorConfig};
 use netosync::storage::crypter::{Crypter, MasterKey};
-use netosync::storage::runs::{self, Claim};
+use netosync::storage::runs::{self, Cancelled, Claim};
 use netosync::storage::stores::{self, Change, StoreChanges};
 use netosync::sync::Syncer;
 use tokio::task::JoinSet;
@@ -154,7 +154,8 @@ async fn a_silence_holds_for_the_next_run_of_the_store_too(db: TestDb) {
     let silent_until = stores::load_store(&world.db, world.store.id).await.expect("it is there").silent_until;
     let silent_until = silent_until.expect("the store has asked for silence");
     assert!((silent_until - resting.scheduled_at).abs() < TimeDelta::seconds(1), "{silent_until} {resting:?}");
-    assert!(runs::cancel(&world.db, resting.id, "a person", world.syncer.clock.now()).await.expect("it waits"));
+    let cancelled = runs::cancel(&world.db, resting.id, "a person", world.syncer.clock.now()).await.expect("it waits");
+    assert_eq!(cancelled, Cancelled::AtOnce);
     watch::begin(&world.db).await;
 
     world.db.clock.advance(TimeDelta::minutes(9));

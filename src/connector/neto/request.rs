@@ -144,9 +144,11 @@ fn endpoint(store_url: &Url) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::domain::lifecycle::Standing;
     use crate::domain::secret::Secret;
-    use crate::domain::store::CredentialState;
 
     fn credential(scheme: Scheme) -> Credential {
         Credential {
@@ -156,8 +158,8 @@ mod tests {
             client_id: Some("client".into()),
             secret: Secret::new("not-a-key"),
             fingerprint: String::new(),
-            state: CredentialState::Ok,
-            last_ok_at: None,
+            standing: Standing::working(DateTime::UNIX_EPOCH),
+            failing: false,
         }
     }
 

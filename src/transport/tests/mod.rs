@@ -1,7 +1,7 @@
 //! Calls over real sockets.
 
 mod secrets;
-mod server;
+pub mod server;
 
 use std::sync::Arc;
 

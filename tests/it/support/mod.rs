@@ -9,6 +9,8 @@ use netosync::domain::secret::Secret;
 use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
+pub mod fleet;
+pub mod hook;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;

@@ -15,7 +15,7 @@ use super::TestDb;
 use super::world::{SETTINGS, World};
 
 /// A test that waits longer than this waits for ever.
-const HANGS: Duration = Duration::from_mins(2);
+pub const HANGS: Duration = Duration::from_mins(2);
 
 /// A world whose database and keys other processes can open too.
 pub struct Desk {
@@ -43,7 +43,8 @@ impl Desk {
         Self { world: World::with_keys(db, shop, settings, keys).await, variables, _keys: folder }
     }
 
-    fn sync(&self) -> Command {
+    /// `netosync sync shop --json`.
+    pub fn sync(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netosync"));
         command.args(["sync", "shop", "--json"]).env_clear().envs(self.variables.clone()).stdin(Stdio::null());
         command

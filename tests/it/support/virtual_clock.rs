@@ -54,4 +54,12 @@ impl Clock for VirtualClock {
             tokio::task::yield_now().await;
         })
     }
+
+    fn reaches(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {
+        let mut moves = self.passed.subscribe();
+        Box::pin(async move {
+            // The sender is part of this clock, so it outlives the wait.
+            let _ = moves.wait_for(|passed| at - self.start <= TimeDelta::from_std(*passed).unwrap_or_default()).await;
+        })
+    }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use netosync::clock::SharedClock;
 use netosync::config::Config;
+use netosync::domain::error::ErrorClass;
 use netosync::domain::product::Product;
-use netosync::domain::run::{Lease, Run, RunKind, Trigger};
+use netosync::domain::run::{Lease, Run, RunKind, RunState, Trigger};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::{Scheme, Store};
 use netosync::simulator::{SimulatedStore, SimulatorConfig};
@@ -126,9 +127,21 @@ impl World {
         runs::claim(&self.db, &claim).await.expect("a queue").pop()
     }
 
-    /// Lets `worker` work once on a store's run, queued if need be, and gives the run as it then is.
+    /// Lets `worker` work on a store's run, queued if need be, and gives the run as it then is. When it rests because its key
+    /// is in doubt, the time of that rest passes and it is worked on again.
     pub async fn sync_store(&self, worker: &Syncer, store: &Store) -> Run {
         self.enqueue(store).await;
+        loop {
+            let run = self.work_once(worker).await;
+            if (run.state, run.error_class) != (RunState::Queued, Some(ErrorClass::Unauthorized)) {
+                return run;
+            }
+            self.db.clock.advance(run.scheduled_at - self.syncer.clock.now());
+        }
+    }
+
+    /// Lets `worker` work once on the oldest run that is due, and gives the run as it then is.
+    pub async fn work_once(&self, worker: &Syncer) -> Run {
         let (run, lease) = self.claim(&worker.owner).await.expect("the run is due");
         let id = run.id;
         worker.execute(run, lease, &CancellationToken::new()).await.expect("the database works");
@@ -156,7 +169,8 @@ impl World {
     }
 }
 
-async fn add_store(db: &Database, vault: &Vault, name: &str, shop: &SimulatedStore) -> Store {
+/// Adds a store that is that shop, with its key.
+pub async fn add_store(db: &Database, vault: &Vault, name: &str, shop: &SimulatedStore) -> Store {
     let store = stores::add_store(db, &shop_at(name, &shop.url())).await.expect("a new store");
     vault.put(db, store.id, key(shop.key())).await.expect("a sealed credential");
     store
