@@ -31,8 +31,8 @@ const POSTGRES_CONNECT: Duration = Duration::from_secs(10);
 /// How long to wait for a free connection of the pool.
 const ACQUIRE: Duration = Duration::from_secs(30);
 
-/// No statement takes longer than this: a wait for a connection, then the longer of [`POSTGRES_STATEMENT_MS`] and
-/// [`SQLITE_BUSY`].
+/// No statement takes longer than this: a wait for a connection, then the longer of `POSTGRES_STATEMENT_MS` and
+/// `SQLITE_BUSY`.
 pub const LONGEST_STATEMENT: Duration = Duration::from_mins(3);
 
 impl Database {

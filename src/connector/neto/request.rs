@@ -20,7 +20,7 @@ const UNDOCUMENTED: &[&str] =
 #[derive(Clone, Debug)]
 pub struct Shape {
     selectors: Vec<String>,
-    /// What the store has refused, by name: selectors, and [`ORDER`].
+    /// What the store has refused, by name: selectors, and `ORDER`.
     pub given_up: Vec<String>,
 }
 
