@@ -31,7 +31,7 @@ use self::walk::{Left, Walk};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::lifecycle::Standing;
-use crate::domain::run::{Counts, Lease, Run};
+use crate::domain::run::{Lease, Run};
 use crate::domain::store::{Credential, CredentialState};
 use crate::metrics::Metrics;
 use crate::metrics::labels::Outcome;
@@ -95,20 +95,21 @@ impl Syncer {
         heartbeat: Heartbeat,
         stop: &CancellationToken,
     ) -> Result<Outcome, StorageError> {
-        let (attempt, mut left) = (run.attempt, Left { counts: run.counts, checkpoint: None, silent_until: None });
+        let (attempt, before, mut left) = (run.attempt, run.counts, None);
         let ended = tokio::select! {
             biased;
             stop = heartbeat.over(lease.run_id) => Err(stop),
             ended = self.walk(run, lease, &heartbeat, stop, &mut left) => ended,
         };
         // Written first, because it holds for whoever calls the store next, and however the run ended.
-        if let Some(until) = left.silent_until.or_else(|| heartbeat.silence()) {
+        let silence = left.as_ref().and_then(|left: &Left| left.silent_until);
+        if let Some(until) = silence.or_else(|| heartbeat.silence()) {
             store_calls::keep_silent(&self.db, lease.store_id, until).await?;
         }
         let step = match ended {
             Ok(step) => step,
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
-                return self.lost(lease, &left.counts, &error).await;
+                return self.lost(lease, left.as_ref(), &error).await;
             }
             Err(Stop::Storage(error)) => return Err(error),
             Err(Stop::Hung(stood_still)) => {
@@ -119,15 +120,17 @@ impl Syncer {
         };
         drop(heartbeat);
         let now = self.clock.now();
-        outcome::log(&step, &left.counts);
+        let counts = left.as_ref().map_or(before, |left| left.counts);
+        outcome::log(&step, &counts);
         let applied = match &step {
-            Step::End(end) => runs::finish(&self.db, lease, end, &left.counts, now).await,
+            Step::End(end) => runs::finish(&self.db, lease, end, &counts, now).await,
             Step::Return(back) => {
-                runs::give_back(&self.db, lease, back, &left.counts, left.checkpoint.as_ref(), now).await
+                let checkpoint = left.as_ref().map(|left| &left.checkpoint);
+                runs::give_back(&self.db, lease, back, &counts, checkpoint, now).await
             }
         };
         match applied {
-            Err(error @ StorageError::LeaseLost { .. }) => self.lost(lease, &left.counts, &error).await,
+            Err(error @ StorageError::LeaseLost { .. }) => self.lost(lease, left.as_ref(), &error).await,
             applied => applied.map(|()| step.outcome()),
         }
     }
@@ -143,7 +146,8 @@ impl Syncer {
 
     /// What is left to do for a run that is no longer ours: a person who cancelled it waits to hear that no call is made
     /// for it any more.
-    async fn lost(&self, lease: &Lease, counts: &Counts, error: &StorageError) -> Result<Outcome, StorageError> {
+    async fn lost(&self, lease: &Lease, left: Option<&Left>, error: &StorageError) -> Result<Outcome, StorageError> {
+        let counts = left.map(|left| &left.counts);
         if runs::confirm_cancelled(&self.db, lease, counts, self.clock.now()).await? {
             info!("the run was cancelled; stopped");
             return Ok(Outcome::Cancelled);
@@ -159,7 +163,7 @@ impl Syncer {
         lease: &Lease,
         heartbeat: &Heartbeat,
         stop: &CancellationToken,
-        left: &mut Left,
+        left: &mut Option<Left>,
     ) -> Result<Step, Stop> {
         let attempt = run.attempt;
         let store = stores::load_store(&self.db, run.store_id).await?;
@@ -173,7 +177,7 @@ impl Syncer {
         info!(store.name = store.name, run.kind = %run.kind, page = run.checkpoint.as_ref().map_or(0, |at| at.page), "run begins");
         let mut walk = Walk::new(self, &store, &credential, run, lease, heartbeat, stop);
         let walked = self.walk_on(&mut walk, &credential).await;
-        *left = walk.leave();
+        *left = Some(walk.leave());
         match walked {
             Ok(end) => Ok(Step::End(end)),
             Err(Stop::Remote(error)) => {

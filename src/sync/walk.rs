@@ -73,8 +73,8 @@ pub struct Walk<'a> {
 pub struct Left {
     /// Counts up to the end, every call included.
     pub counts: Counts,
-    /// Where the next attempt goes on and what the budget had at the end; `None` = as it is stored.
-    pub checkpoint: Option<Checkpoint>,
+    /// Where the next attempt goes on and what the budget had at the end.
+    pub checkpoint: Checkpoint,
     /// Until when the store has asked for silence.
     pub silent_until: Option<DateTime<Utc>>,
 }
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
         let silent_until = self.context.budget.silence();
         let budget = self.context.budget.close(self.lease.epoch);
         let checkpoint = Checkpoint { budget, ..self.checkpoint.clone() };
-        Left { counts: self.counts(), checkpoint: Some(checkpoint), silent_until }
+        Left { counts: self.counts(), checkpoint, silent_until }
     }
 
     /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.

@@ -56,14 +56,14 @@ pub async fn cancel(db: &Database, run_id: i64, reason: &str, now: DateTime<Utc>
 }
 
 /// Ends a run whose lease was lost because it was cancelled; for the worker that held it, once it makes no call any more.
-/// `false` when the lease was lost for another reason.
+/// Without `counts` they stay as the last page left them. `false` when the lease was lost for another reason.
 ///
 /// # Errors
 /// [`StorageError::Query`].
 pub async fn confirm_cancelled(
     db: &Database,
     lost: &Lease,
-    counts: &Counts,
+    counts: Option<&Counts>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     use runs::Column;
@@ -73,7 +73,11 @@ pub async fn confirm_cancelled(
         .filter(Column::LeaseEpoch.eq(lost.epoch + 1))
         .filter(Column::CancelRequestedAt.is_not_null())
         .filter(Column::State.eq(RunState::Running.as_str()));
-    let update = counted(update, counts)
+    let update = match counts {
+        Some(counts) => counted(update, counts),
+        None => update,
+    };
+    let update = update
         .col_expr(Column::State, RunState::Cancelled.as_str().into())
         .col_expr(Column::LeaseExpiresAt, None::<DateTime<Utc>>.into())
         .col_expr(Column::FinishedAt, now.into());
