@@ -29,12 +29,12 @@ fn body() -> String {
         let store = simulated(PAGE as usize).await;
         let config = config(1);
         let clock = std::sync::Arc::new(netosync::clock::SystemClock);
-        let transport = Transport::new(Settings::from(&config), clock).expect("a transport");
+        let transport = Transport::new(Settings::from(&config), clock.clone()).expect("a transport");
         let now = netosync::clock::Clock::now(&netosync::clock::SystemClock);
-        let budget = StoreBudget::new(Budget::new(1_000_000, now), now);
+        let budget = StoreBudget::new(Budget::new(1_000_000, now), clock);
         let context = CallContext::new("bench", budget, CancellationToken::new());
         let url = store.url().parse().expect("a URL");
-        let request = neto::walk(&url, &credential(&store), &Shape::full(), 0, PAGE);
+        let request = neto::walk(&url, &credential(&store), &Shape::full(), 0, PAGE, None);
         transport.call(&context, &request, |answer| Ok(answer.body)).await.expect("a page")
     })
 }
@@ -94,6 +94,8 @@ fn write(bencher: Bencher, engine: Engine, prepare: impl Fn(&mut Vec<Product<'_>
     });
     let commit = |products: &[Product<'_>]| {
         let write = PageWrite {
+            found: &[],
+            done: &[],
             lease: &lease,
             lease_for: chrono::TimeDelta::hours(1),
             products,

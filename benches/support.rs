@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use netosync::clock::SystemClock;
 use netosync::config::Config;
+use netosync::domain::lifecycle;
 use netosync::domain::run::{Lease, Run, RunKind, Trigger};
 use netosync::domain::secret::Secret;
-use netosync::domain::store::{Credential, CredentialState, Scheme, Store};
+use netosync::domain::store::{Credential, Scheme, Store};
 use netosync::simulator::{SimulatedStore, SimulatorConfig};
 use netosync::storage::crypter::{Crypter, MasterKey};
 use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::{PlainCredential, Vault};
 use netosync::storage::{Database, schema};
-use netosync::sync::{Patience, Syncer};
+use netosync::sync::{Patience, Progress, Syncer};
 use netosync::transport::{Settings, Transport};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -104,6 +105,7 @@ impl World {
             clock,
             owner: "bench".into(),
             patience: Patience::Foreground,
+            progress: Progress::default(),
         };
         Self { syncer, store, _place: place }
     }
@@ -135,7 +137,7 @@ pub fn credential(simulated: &SimulatedStore) -> Credential {
         client_id: None,
         secret: Secret::new(simulated.key()),
         fingerprint: String::new(),
-        state: CredentialState::Ok,
-        last_ok_at: None,
+        standing: lifecycle::Standing::working(chrono::DateTime::UNIX_EPOCH),
+        failing: false,
     }
 }

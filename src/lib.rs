@@ -14,6 +14,9 @@ pub mod connector;
 pub mod domain;
 #[allow(dead_code, reason = "the set-based write path goes around most models; a test holds them to the tables")]
 mod entity;
+pub mod http;
+pub mod metrics;
+pub mod notify;
 pub mod scheduler;
 pub mod simulator;
 pub mod storage;

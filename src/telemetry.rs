@@ -12,7 +12,7 @@ use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{Log, LogFormat};
 
@@ -28,30 +28,46 @@ pub enum TelemetryError {
     /// There is a log already.
     #[error("the log is set up already")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
+    /// The log whose filter is to be changed is not in use any more.
+    #[error("the filter of the log cannot be changed: {0}")]
+    Gone(#[source] reload::Error),
+}
+
+/// Changes the filter of a log that is in use.
+#[derive(Clone, Debug)]
+pub struct Filter(reload::Handle<EnvFilter, Registry>);
+
+impl Filter {
+    /// Filters by `text` from now on, within the bound that holds for every filter.
+    pub fn set(&self, text: &str) -> Result<(), TelemetryError> {
+        self.0.reload(filter(text).map_err(TelemetryError::Filter)?).map_err(TelemetryError::Gone)
+    }
 }
 
 /// Sets up the log of the process. `NETOSYNC__LOG__FILTER` has already overridden the file in `log`.
-pub fn init(log: &Log) -> Result<(), TelemetryError> {
+pub fn init(log: &Log) -> Result<Filter, TelemetryError> {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    subscriber(log, colours, std::io::stderr)?.try_init().map_err(TelemetryError::Twice)
+    let (subscriber, filter) = subscriber(log, colours, std::io::stderr)?;
+    subscriber.try_init().map_err(TelemetryError::Twice)?;
+    Ok(filter)
 }
 
-/// The log as `log` wants it, written to `writer`.
+/// The log as `log` wants it, written to `writer`, and what changes its filter.
 pub fn subscriber<W>(
     log: &Log,
     colours: bool,
     writer: W,
-) -> Result<impl Subscriber + Send + Sync + use<W>, TelemetryError>
+) -> Result<(impl Subscriber + Send + Sync + use<W>, Filter), TelemetryError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = filter(&log.filter).map_err(TelemetryError::Filter)?.and(filter_fn(may_be_logged));
+    let (filter, handle) = reload::Layer::new(filter(&log.filter).map_err(TelemetryError::Filter)?);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     let layer = match log.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    Ok(Registry::default().with(layer.with_filter(filter)))
+    Ok((Registry::default().with(layer.with_filter(filter.and(filter_fn(may_be_logged)))), Filter(handle)))
 }
 
 /// Checks the text of a filter; the error is the rule it breaks.
@@ -101,9 +117,33 @@ mod tests {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let log = Log { format, filter: filter.to_owned() };
-        let subscriber = subscriber(&log, false, move || writer.clone()).expect("a log");
+        let (subscriber, _) = subscriber(&log, false, move || writer.clone()).expect("a log");
         tracing::subscriber::with_default(subscriber, events);
         buffer.text()
+    }
+
+    #[test]
+    fn a_filter_can_be_changed_while_the_log_is_in_use_and_widens_no_library() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let log = Log { format: LogFormat::Text, filter: "warn".to_owned() };
+        let (subscriber, filter) = subscriber(&log, false, move || writer.clone()).expect("a log");
+        let events = |about: &str| {
+            tracing::debug!(target: "netosync::sync", "ours {about}");
+            tracing::debug!(target: "hyper::proto", "canary {about}");
+        };
+        tracing::subscriber::with_default(subscriber, || {
+            events("before");
+            filter.set("trace").expect("the log is in use");
+            events("between");
+            assert!(filter.set("netosync=loud").is_err());
+            events("after a mistake");
+            filter.set("error").expect("the log is in use");
+            events("at the end");
+        });
+        let text = buffer.text();
+        let said: Vec<_> = ["before", "between", "after a mistake", "at the end"].map(|a| text.contains(a)).into();
+        assert_eq!((said, text.contains("canary")), (vec![false, true, true, false], false), "{text}");
     }
 
     #[test]

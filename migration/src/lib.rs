@@ -20,6 +20,11 @@ mod m20261121_000007_create_product_children;
 mod m20261121_000008_create_product_changes;
 mod m20261121_000009_create_quarantine;
 mod m20261121_000010_create_records;
+mod m20261121_000011_create_instances;
+mod m20261121_000012_index_runs;
+mod m20261121_000013_add_stores_silent_until;
+mod m20261121_000014_extend_credentials;
+mod m20261121_000015_create_incidents;
 mod m20261121_000020_add_light_hash;
 mod m20261121_000021_create_findings;
 mod m20261121_000022_add_evidence_to_runs;
@@ -45,6 +50,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_create_product_changes::Migration),
             Box::new(m20261121_000009_create_quarantine::Migration),
             Box::new(m20261121_000010_create_records::Migration),
+            Box::new(m20261121_000011_create_instances::Migration),
+            Box::new(m20261121_000012_index_runs::Migration),
+            Box::new(m20261121_000013_add_stores_silent_until::Migration),
+            Box::new(m20261121_000014_extend_credentials::Migration),
+            Box::new(m20261121_000015_create_incidents::Migration),
             Box::new(m20261121_000020_add_light_hash::Migration),
             Box::new(m20261121_000021_create_findings::Migration),
             Box::new(m20261121_000022_add_evidence_to_runs::Migration),

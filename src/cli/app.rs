@@ -1,20 +1,22 @@
 //! What every command starts from: configuration, clock, and from them the database, the keys and the syncer.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tracing::info;
 
-use super::exit::{CliError, Exit};
+use super::exit::CliError;
+use super::patience::patiently;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PATH};
 use crate::domain::secret::Secret;
 use crate::storage::master_key::{self, Places};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, Engine, credentials, schema};
-use crate::sync::{Patience, Syncer};
+use crate::storage::{Database, Engine, Manners, credentials, schema};
+use crate::sync::{Patience, Progress, Syncer};
+use crate::telemetry;
 use crate::transport::{Settings, Transport};
 
 /// The program's surroundings.
@@ -22,20 +24,28 @@ use crate::transport::{Settings, Transport};
 pub struct App {
     /// The configuration.
     pub config: Arc<Config>,
+    /// The file it was read from, if there was one.
+    pub config_file: Option<PathBuf>,
+    /// Changes what is logged.
+    pub log: telemetry::Filter,
     /// The time.
     pub clock: SharedClock,
+    /// Name of this process in leases, unique among all that are alive.
+    pub worker_name: String,
 }
 
 impl App {
     /// Loads the configuration and sets up the log.
     pub fn load(config: Option<&Path>) -> Result<Self, CliError> {
-        Self::set_up(Config::load(config)?)
+        let file = config.or_else(|| Some(Path::new(DEFAULT_PATH)).filter(|path| path.exists()));
+        Ok(Self { config_file: file.map(Path::to_owned), ..Self::set_up(Config::load(file)?)? })
     }
 
     /// An app with a configuration of its own, for `demo`. Sets up the log.
     pub fn set_up(config: Config) -> Result<Self, CliError> {
-        crate::telemetry::init(&config.log).map_err(|error| CliError::new(Exit::Configuration, error.to_string()))?;
-        Ok(Self { config: Arc::new(config), clock: Arc::new(SystemClock) })
+        let log = telemetry::init(&config.log)?;
+        let worker_name = format!("{}:{}:{:08x}", host(), std::process::id(), rand::random::<u32>());
+        Ok(Self { config: Arc::new(config), config_file: None, log, clock: Arc::new(SystemClock), worker_name })
     }
 
     /// The time now.
@@ -81,8 +91,14 @@ impl App {
 
     /// Opens the database, makes the tables if it is empty, and refuses one of another version.
     pub async fn database(&self) -> Result<Database, CliError> {
-        let db = self.database_as_it_is().await?;
-        schema::migrate_empty_or_check(&db).await?;
+        self.database_with(&Manners::COMMAND).await
+    }
+
+    /// [`App::database`] with manners of one's own.
+    pub async fn database_with(&self, manners: &Manners) -> Result<Database, CliError> {
+        let settings = &self.config.database;
+        let db = Database::connect_with(settings.url.secret(), &settings.schema, self.clock.clone(), manners).await?;
+        patiently(manners.wait_for_room, async || Ok(schema::migrate_empty_or_check(&db).await?)).await?;
         Ok(db)
     }
 
@@ -109,19 +125,22 @@ impl App {
 
     /// [`App::syncer`] with keys of its own.
     pub fn syncer_with(&self, db: &Database, vault: Vault, patience: Patience) -> Result<Syncer, CliError> {
-        let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())
-            .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
-        let host = hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned());
-        let owner = format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>());
-        info!(worker.name = owner, database = db.target(), "ready");
+        let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())?;
+        info!(worker.name = self.worker_name, database = db.target(), "ready");
         Ok(Syncer {
             db: db.clone(),
             transport: Arc::new(transport),
             vault: Arc::new(vault),
             config: self.config.clone(),
             clock: self.clock.clone(),
-            owner,
+            owner: self.worker_name.clone(),
             patience,
+            progress: Progress::default(),
         })
     }
+}
+
+/// Name of this machine.
+pub fn host() -> String {
+    hostname::get().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
 }

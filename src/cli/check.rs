@@ -1,5 +1,7 @@
 //! `netosync check`: what is wrong with this installation, and what to do about it. Reads only: it makes no file, no
-//! table and no call, so the service runs it before every start.
+//! table and no call to a store, so the service runs it before every start.
+
+mod around;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +16,7 @@ use crate::storage::master_key::{self, KeyError, Places};
 use crate::storage::vault::Vault;
 use crate::storage::{Database, schema};
 
-/// Check configuration, database, tables and master key.
+/// Check configuration, database, tables, master key and, where there are any, pages, unit and webhook.
 ///
 /// Changes nothing. A fresh machine is fine: what `netosync run` makes by itself may be missing. Ends with 0, 3 (configuration
 /// or key) or 4 (database).
@@ -29,6 +31,8 @@ pub struct CheckArgs {
 struct Finding {
     subject: &'static str,
     result: Result<String, CliError>,
+    /// It works, and a person should know all the same.
+    note: bool,
 }
 
 /// Runs the command.
@@ -37,8 +41,9 @@ pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     if args.json {
         super::say(findings.iter().map(Finding::json).collect::<Value>());
     } else {
-        for Finding { subject, result } in &findings {
+        for Finding { subject, result, note } in &findings {
             match result {
+                Ok(detail) if *note => super::say(format_args!("note     {subject}: {detail}")),
                 Ok(detail) => super::say(format_args!("ok       {subject}: {detail}")),
                 Err(problem) => super::say(format_args!("problem  {subject}: {}", problem.message)),
             }
@@ -48,6 +53,14 @@ pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
 }
 
 impl Finding {
+    fn new(subject: &'static str, result: Result<String, CliError>) -> Self {
+        Self { subject, result, note: false }
+    }
+
+    fn note(subject: &'static str, detail: String) -> Self {
+        Self { subject, result: Ok(detail), note: true }
+    }
+
     fn json(&self) -> Value {
         match &self.result {
             Ok(detail) => json!({ "check": self.subject, "ok": true, "detail": detail }),
@@ -59,8 +72,9 @@ impl Finding {
 /// Looks at everything; what cannot be looked at, because what it needs has a problem, is left out.
 async fn look(app: &App) -> Vec<Finding> {
     // Whoever is here has loaded it; a broken one has ended the command before.
-    let mut findings = vec![Finding { subject: "configuration", result: Ok("every setting is valid".to_owned()) }];
-    let mut add = |subject, result| findings.push(Finding { subject, result });
+    let mut findings = vec![Finding::new("configuration", Ok("every setting is valid".to_owned()))];
+    findings.extend(around::look(&app.config));
+    let mut add = |subject, result| findings.push(Finding::new(subject, result));
     let db = match app.database_if_it_exists().await {
         Ok(Some(db)) => {
             add("database", Ok(format!("{} at {} answers", db.engine().title(), db.target())));

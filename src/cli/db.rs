@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::app::App;
 use super::exit::{CliError, Exit};
 use crate::storage::dictionary::{self, TableDoc};
+use crate::storage::prune::{self, Cutoffs, Pruned};
 use crate::storage::schema::{self, SchemaStatus};
 use crate::storage::{Engine, StorageError};
 
@@ -40,6 +41,15 @@ enum DbCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Forget runs that ended long ago, as [retention] of the configuration says.
+    ///
+    /// A running `netosync run` does it by itself once a day. Unfinished runs stay, and of each store and kind the newest run and
+    /// the last one that succeeded.
+    Prune {
+        /// Only say how much it would be.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// Runs the command.
@@ -48,6 +58,7 @@ pub async fn run(app: &App, args: &DbArgs) -> Result<Exit, CliError> {
         DbCommand::Migrate => migrate(app).await,
         DbCommand::Status { json } => status(app, *json).await,
         DbCommand::Schema { table, json } => explain(app, table.as_deref(), *json),
+        DbCommand::Prune { dry_run } => prune(app, *dry_run).await,
     }
 }
 
@@ -62,6 +73,28 @@ async fn migrate(app: &App) -> Result<Exit, CliError> {
         count => format!("{count} migrations were applied"),
     };
     super::say(format_args!("{} is up to date; {done}", db.target()));
+    db.close().await;
+    Ok(Exit::Done)
+}
+
+async fn prune(app: &App, dry_run: bool) -> Result<Exit, CliError> {
+    let db = app.database().await?;
+    let cutoffs = Cutoffs::of(&app.config.retention, app.now());
+    let mut all = Pruned::default();
+    if dry_run {
+        all = prune::count(&db, &cutoffs).await?;
+    } else {
+        loop {
+            let batch = prune::batch(&db, &cutoffs).await?;
+            if batch == Pruned::default() {
+                break;
+            }
+            all.runs += batch.runs;
+            all.quarantine += batch.quarantine;
+        }
+    }
+    let verb = if dry_run { "would forget" } else { "forgot" };
+    super::say(format_args!("{verb} {} runs and {} replayed records of the quarantine", all.runs, all.quarantine));
     db.close().await;
     Ok(Exit::Done)
 }

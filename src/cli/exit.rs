@@ -3,10 +3,13 @@
 use crate::config::ConfigError;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Run, RunState, Verdict};
+use crate::http::serve::ListenError;
 use crate::storage::StorageError;
 use crate::storage::crypter::CrypterError;
 use crate::storage::master_key::KeyError;
 use crate::storage::vault::VaultError;
+use crate::telemetry::TelemetryError;
+use crate::transport::TransportError;
 
 /// How a command ended; the numbers are a contract (design §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,12 +83,14 @@ pub struct CliError {
     pub exit: Exit,
     /// What failed, why, and what to do next.
     pub message: String,
+    /// Whether the same may work in a moment, because only the database was busy or away.
+    pub passing: bool,
 }
 
 impl CliError {
     /// An error with its code.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), passing: false }
     }
 
     /// The command line makes no sense.
@@ -108,7 +113,7 @@ impl From<StorageError> for CliError {
             StorageError::BadUrl { .. } | StorageError::BadSchemaName { .. } => Exit::Configuration,
             _ => Exit::Database,
         };
-        Self::new(exit, error.to_string())
+        Self { passing: error.is_passing(), ..Self::new(exit, error.to_string()) }
     }
 }
 
@@ -131,6 +136,25 @@ impl From<VaultError> for CliError {
             VaultError::Crypter(error) => error.into(),
             VaultError::Missing { .. } => Self::new(Exit::Configuration, error.to_string()),
         }
+    }
+}
+
+impl From<TelemetryError> for CliError {
+    fn from(error: TelemetryError) -> Self {
+        Self::new(Exit::Configuration, error.to_string())
+    }
+}
+
+impl From<TransportError> for CliError {
+    fn from(error: TransportError) -> Self {
+        Self::new(Exit::Failed, error.to_string())
+    }
+}
+
+impl From<ListenError> for CliError {
+    fn from(error: ListenError) -> Self {
+        // What may pass is worth another start by the service manager, see RestartPreventExitStatus in the unit.
+        Self::new(if error.may_pass() { Exit::Failed } else { Exit::Configuration }, error.to_string())
     }
 }
 

@@ -5,9 +5,13 @@ mod check;
 mod db;
 mod demo;
 mod exit;
+mod instances;
 mod keys;
+mod next_run;
+mod patience;
 mod progress;
 mod quarantine;
+mod reload;
 mod run;
 mod runs;
 mod signals;
@@ -16,6 +20,7 @@ mod status;
 mod store;
 mod sync;
 mod text;
+mod why;
 
 use std::path::PathBuf;
 
@@ -46,6 +51,7 @@ enum Command {
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
+    Why(why::WhyArgs),
     Runs(runs::RunsArgs),
     Quarantine(quarantine::QuarantineArgs),
     Simulate(simulate::SimulateArgs),
@@ -71,6 +77,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Run(args) => run::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,
         Command::Status(args) => status::run(&load()?, &args).await,
+        Command::Why(args) => why::run(&load()?, &args).await,
         Command::Runs(args) => runs::run(&load()?, &args).await,
         Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
         Command::Simulate(args) => simulate::run(&args).await,

@@ -1,20 +1,15 @@
 //! Progress of a run: a bar on a terminal, a line now and then elsewhere, nothing beside `--json`.
 
-use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::exit::CliError;
 use crate::domain::run::Run;
 use crate::domain::store::Store;
-use crate::storage::{Database, products, runs};
+use crate::storage::{Database, StorageError, products};
 
-/// How often a bar moves.
-const TICK: Duration = Duration::from_millis(250);
-/// How many ticks lie between two plain lines.
+/// How many looks lie between two plain lines.
 const TICKS_A_LINE: u32 = 20;
 
 /// The progress of everything a command does.
@@ -32,9 +27,10 @@ impl Progress {
         Self { bars: MultiProgress::with_draw_target(target), plain: !terminal && !json }
     }
 
-    /// The progress of one store's run. What the mirror holds already is the estimate of what is to come.
-    pub async fn store(&self, db: &Database, store: &Store) -> Result<StoreProgress, CliError> {
-        let expected = products::count(db, store.id).await?;
+    /// The progress of one store's run. What the mirror holds already is the estimate of what is to come; nobody counts it
+    /// where no bar is to be seen.
+    pub async fn store(&self, db: &Database, store: &Store) -> Result<StoreProgress, StorageError> {
+        let expected = if self.bars.is_hidden() { 0 } else { products::count(db, store.id).await? };
         let bar = self.bars.add(ProgressBar::new(expected));
         let template = if expected > 0 {
             "{prefix} {bar:24} {pos}/~{len} products · {per_sec} · {msg} · {eta} left"
@@ -76,16 +72,6 @@ impl StoreProgress {
         *ticks += 1;
         if self.plain && (*ticks).is_multiple_of(TICKS_A_LINE) {
             eprintln!("{}: {seen} products, {} pages, {} calls", self.name, counts.pages, counts.calls);
-        }
-    }
-
-    /// Follows the run in the database until dropped.
-    pub async fn watch(&self, db: &Database, run_id: i64) -> Result<Infallible, CliError> {
-        loop {
-            tokio::time::sleep(TICK).await;
-            if let Some(run) = runs::get(db, run_id).await? {
-                self.update(&run);
-            }
         }
     }
 }

@@ -1,23 +1,32 @@
 //! `netosync run`: the service. Queues what is due, works on the queue, stops in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
+use super::reload::Renewable;
+use super::signals;
+use crate::http::{self, Pages, serve};
+use crate::notify::Notifier;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, credentials, runs, stores};
+use crate::storage::{Database, Manners, credentials, runs, stores};
 use crate::sync::Patience;
+use crate::worker::watchdog::Watchdog;
 use crate::worker::{Until, Worker, service};
 
 /// Sync every store by its schedule, until stopped.
 ///
 /// Ctrl-C or SIGTERM stops after the page under way, within 10 seconds; the runs go on at the next start. A second one
-/// leaves at once. As a service: systemd/netosync.service.
+/// leaves at once. SIGHUP reads the configuration again, for the runs that begin after it. As a service:
+/// systemd/netosync.service.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Queue what is due, work until nothing in the queue is due any more, and end with the gravest outcome.
@@ -28,43 +37,102 @@ pub struct RunArgs {
 /// Runs the command.
 pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
-    let _signals = super::signals::stop_on_signal(stop.clone());
-    let db = app.database().await?;
+    let _signals = signals::stop_on_signal(stop.clone());
+    let db = app.database_with(&Manners::SERVICE).await?;
     let syncer = app.syncer(&db, Patience::Daemon).await?;
     refuse_wrong_key(&db, &syncer.vault).await?;
+    let until = if args.once { Until::Idle } else { Until::Stopped };
+    let listener = match app.config.http.listen {
+        Some(address) if until == Until::Stopped => Some(serve::listen(address).await?),
+        _ => None,
+    };
+    let renewable = Arc::new(Renewable::new(app, syncer.clone()));
+    let _reloads = match until {
+        Until::Stopped => {
+            let renewable = renewable.clone();
+            Some(signals::reload_on_signal(stop.clone(), move || renewable.reload())?)
+        }
+        Until::Idle => None,
+    };
     let schedule = &app.config.schedule;
-    let mut scheduler = Scheduler::new(db.clone(), app.config.clone(), app.clock.clone());
-    let mut ticks = Ticks::start(Duration::from_secs(schedule.tick_secs.into()))
+    let mut scheduler = Scheduler::new(db.clone(), renewable.live.clone(), app.clock.clone());
+    let every = Duration::from_secs(schedule.tick_secs.into());
+    let mut ticks = Ticks::start(every)
         .await
         .map_err(|error| CliError::new(Exit::Failed, format!("the clock of the schedule does not start: {error}")))?;
+    let metrics = syncer.transport.metrics().clone();
+    let watchdog = Watchdog {
+        db: db.clone(),
+        config: renewable.live.clone(),
+        freshness: Arc::default(),
+        overdue: Arc::new(|| None),
+    };
+    let freshness = watchdog.freshness.clone();
+    let pages = Pages {
+        db: db.clone(),
+        config: renewable.live.clone(),
+        clock: app.clock.clone(),
+        metrics: metrics.clone(),
+        watchdog: watchdog.clone(),
+        stop: stop.clone(),
+    };
+    let _pages = listener.map(|listener| show(listener, pages));
+    let notifier = Notifier::new(db.clone(), renewable.live.clone(), app.clock.clone())
+        .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+    let notifier = Arc::new(notifier);
+    let notifying = notifier.clone();
+    let notifying = AbortOnDropHandle::new(tokio::spawn(async move { notifying.serve(every).await }));
     service::ready();
+    let _watching = (until == Until::Stopped).then(|| AbortOnDropHandle::new(tokio::spawn(watchdog.watch())));
     info!(
         "serving {} stores with {} slots; the schedule is looked at every {} seconds",
         stores::list_stores(&db).await?.len(),
         app.config.worker.slots,
         schedule.tick_secs
     );
-    let until = if args.once { Until::Idle } else { Until::Stopped };
     let worker = Worker {
         db: db.clone(),
-        config: syncer.config.clone(),
+        config: renewable.live.clone(),
         clock: syncer.clock.clone(),
         owner: syncer.owner.clone(),
+        host: super::app::host(),
+        freshness,
+        metrics,
         work: |run, lease| {
-            let (syncer, stop) = (syncer.clone(), stop.clone());
+            let (syncer, stop) = (renewable.syncer(), stop.clone());
             async move { syncer.execute(run, lease, &stop).await }
         },
     };
     let worked = worker.serve(&mut scheduler, &mut ticks, until, &stop).await;
     ticks.stop().await;
+    drop(notifying);
+    let worked = worked?;
+    if until == Until::Idle && !stop.is_cancelled() {
+        // What this run has brought to light is told before it ends.
+        notifier.tick().await?;
+    }
     let exit = match until {
         Until::Stopped => Exit::Done,
         Until::Idle if stop.is_cancelled() => Exit::Interrupted,
-        Until::Idle => outcome(&db, &worked?).await?,
+        Until::Idle => outcome(&db, &worked).await?,
     };
     db.close().await;
     info!("stopped");
     Ok(exit)
+}
+
+/// Serves the pages until dropped.
+fn show(listener: TcpListener, pages: Pages) -> AbortOnDropHandle<()> {
+    match listener.local_addr() {
+        Ok(address) if http::is_public(&address) => warn!(
+            "/healthz, /readyz and /metrics are on http://{address}; whoever reaches it can read the names of your stores: \
+             http.listen = \"127.0.0.1:{}\" keeps it to this machine",
+            address.port()
+        ),
+        Ok(address) => info!("/healthz, /readyz and /metrics are on http://{address}"),
+        Err(error) => warn!("the address of the pages is not known: {error}"),
+    }
+    AbortOnDropHandle::new(tokio::spawn(serve::serve(listener, http::router(pages))))
 }
 
 /// The wrong master key opens nothing, so nothing would work; one credential that does not open holds up its store only.

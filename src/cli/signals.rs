@@ -1,9 +1,12 @@
-//! Ctrl-C and SIGTERM: the first asks for an orderly end, the second leaves at once.
+//! Signals. Ctrl-C and SIGTERM: the first asks for an orderly end, the second leaves at once. SIGHUP: the service reads its
+//! configuration again, unless it meant that the terminal is gone.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::io::IsTerminal;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::exit::Exit;
 
@@ -26,4 +29,25 @@ pub fn stop_on_signal(stop: CancellationToken) -> AbortOnDropHandle<()> {
         next().await;
         std::process::exit(Exit::Interrupted as i32);
     }))
+}
+
+/// Calls `reload` at every SIGHUP until `stop`, which a closed terminal cancels. The signal is caught when this returns.
+pub fn reload_on_signal(
+    stop: CancellationToken,
+    reload: impl Fn() + Send + 'static,
+) -> std::io::Result<AbortOnDropHandle<()>> {
+    let mut hangup: Signal = signal(SignalKind::hangup())?;
+    let had_terminal = std::io::stdin().is_terminal();
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            if stop.is_cancelled() {
+                warn!("the configuration is not read again: netosync is stopping");
+            } else if had_terminal && !std::io::stdin().is_terminal() {
+                info!("the terminal is gone: stopping after the page under way");
+                stop.cancel();
+            } else {
+                reload();
+            }
+        }
+    })))
 }

@@ -1,5 +1,7 @@
 //! `netosync status`: one line a store.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
@@ -7,11 +9,15 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
+use super::instances;
+use super::next_run::next_run;
 use super::text;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Run, RunState, Verdict};
 use crate::domain::store::CredentialState;
+use crate::scheduler::plan::Plan;
 use crate::storage::overview::{self, Overview};
+use crate::storage::{Database, schedule};
 
 /// Show how the stores are doing, a line each.
 #[derive(Debug, Args)]
@@ -22,7 +28,10 @@ pub struct StatusArgs {
     /// This store only.
     #[arg(value_name = "STORE")]
     store: Option<String>,
-    /// Print a JSON array, an object a store.
+    /// Show the running `netosync run` processes that share the database instead.
+    #[arg(long, conflicts_with = "store")]
+    instances: bool,
+    /// Print a JSON array, an object a store (or instance).
     #[arg(long)]
     json: bool,
 }
@@ -87,7 +96,7 @@ impl State {
 }
 
 /// Whether a worker holds the run's lease.
-fn worked_on(run: &Run, now: DateTime<Utc>) -> bool {
+pub fn worked_on(run: &Run, now: DateTime<Utc>) -> bool {
     run.state == RunState::Running && run.lease_expires_at.is_some_and(|until| now < until)
 }
 
@@ -146,31 +155,77 @@ fn error_class(overview: &Overview) -> Option<ErrorClass> {
 /// Runs the command.
 pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
+    if args.instances {
+        return show_instances(&db, args.json, app.now()).await;
+    }
     let all = match &args.store {
         Some(name) => vec![overview::of_store(&db, name).await?],
         None => overview::of_all(&db).await?,
     };
     let now = app.now();
+    let next = next_runs(app, &db, &all, now).await?;
+    let next_of = |overview: &Overview| next.get(&overview.store.id).copied();
     if args.json {
-        super::say(all.iter().map(|overview| object(overview, now)).collect::<Value>());
+        super::say(all.iter().map(|overview| object(overview, next_of(overview), now)).collect::<Value>());
         return Ok(Exit::Done);
     }
     if all.is_empty() {
         super::complain("there is no store yet; add one with `netosync store add NAME --url URL`");
         return Ok(Exit::Done);
     }
-    let rows = all.iter().map(|overview| row(overview, now));
-    super::say(text::table(["STORE", "STATE", "AS OF", "AGE", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"], rows));
+    let rows = all.iter().map(|overview| row(overview, next_of(overview), now));
+    super::say(text::table(
+        ["STORE", "STATE", "AS OF", "AGE", "NEXT", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"],
+        rows,
+    ));
+    if args.store.is_none()
+        && let Some(table) = instances::table(&db, now).await?
+    {
+        super::say(format_args!("\n{table}"));
+    }
     Ok(Exit::Done)
 }
 
-fn row(overview: &Overview, now: DateTime<Utc>) -> [String; 8] {
+async fn show_instances(db: &Database, as_json: bool, now: DateTime<Utc>) -> Result<Exit, CliError> {
+    if as_json {
+        super::say(instances::array(db, now).await?);
+    } else if let Some(table) = instances::table(db, now).await? {
+        super::say(table);
+    } else {
+        super::complain("no `netosync run` is running on this database");
+    }
+    Ok(Exit::Done)
+}
+
+/// When each of these stores is synced next by itself, if it is.
+async fn next_runs(
+    app: &App,
+    db: &Database,
+    all: &[Overview],
+    now: DateTime<Utc>,
+) -> Result<HashMap<i64, DateTime<Utc>>, CliError> {
+    let rows = match all {
+        [overview] => vec![schedule::row(db, overview.store.clone()).await?],
+        _ => schedule::rows(db).await?,
+    };
+    let unfinished: HashMap<_, _> =
+        all.iter().filter_map(|overview| Some((overview.store.id, overview.unfinished.as_ref()?))).collect();
+    let mut plan = Plan::default();
+    let next = rows.iter().filter_map(|row| {
+        let unfinished = unfinished.get(&row.store.id).copied();
+        Some((row.store.id, next_run(&mut plan, &app.config.schedule, row, unfinished, now)?.1))
+    });
+    Ok(next.collect())
+}
+
+fn row(overview: &Overview, next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> [String; 9] {
     let as_of = overview.store.as_of;
     [
         overview.store.name.clone(),
         State::of(overview, now).words().to_owned(),
         as_of.map_or("never".to_owned(), text::time),
         as_of.map_or(String::new(), |at| text::age(at, now)),
+        next.map_or("-".to_owned(), |at| if at <= now { "now".to_owned() } else { text::time(at) }),
         overview.products.to_string(),
         verdict(overview).map_or(String::new(), |verdict| verdict.to_string()),
         error_class(overview).map_or(String::new(), |class| class.to_string()),
@@ -182,13 +237,14 @@ fn verdict(overview: &Overview) -> Option<Verdict> {
     overview.last_succeeded.as_ref()?.verdict
 }
 
-fn object(overview: &Overview, now: DateTime<Utc>) -> Value {
+fn object(overview: &Overview, next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Value {
     let store = &overview.store;
     json!({
         "store": store.name,
         "state": State::of(overview, now),
         "as_of": store.as_of,
         "age_secs": store.as_of.map(|at| (now - at).num_seconds()),
+        "next_run_at": next,
         "products": overview.products,
         "quarantined": overview.quarantined,
         "verdict": verdict(overview),

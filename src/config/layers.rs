@@ -23,6 +23,13 @@ pub(super) struct Leaf {
     pub origin: Origin,
 }
 
+/// Shows where the value came from only: it may be a secret.
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "from {}", self.origin)
+    }
+}
+
 const PREFIX: &str = "NETOSYNC";
 
 /// The embedded reference.

@@ -10,16 +10,18 @@
 //! `Debug` output of this module shows them.
 
 mod layers;
+mod live;
 mod rules;
 mod tree;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use live::{Changes, Live};
 pub use rules::check_cron;
 pub use tree::{
-    Auth, Budget, Config, Database, Fetch, Http, Log, LogFormat, Notify, Quarantine, Removal, Retry, Schedule,
-    SecretUrl, Secrets, Transport, Worker,
+    Auth, Budget, Config, Database, Fetch, Http, Log, LogFormat, Notify, Quarantine, Removal, Retention, Retry,
+    Schedule, SecretUrl, Secrets, Transport, Worker,
 };
 
 /// Where the configuration is looked for when `--config` is not given.
@@ -122,9 +124,14 @@ impl Config {
             leaves.extend(layers::file_leaves(path, text)?);
         }
         leaves.extend(layers::env_leaves(env)?);
-        let config: Self = serde_path_to_error::deserialize(layers::tree(&leaves))
+        Self::of_leaves(leaves)
+    }
+
+    fn of_leaves(leaves: layers::Leaves) -> Result<Self, ConfigError> {
+        let mut config: Self = serde_path_to_error::deserialize(layers::tree(&leaves))
             .map_err(|error| ConfigError::BuiltIn { field: error.path().to_string(), source: error.into_inner() })?;
         rules::between_keys(&config, &leaves)?;
+        config.leaves = leaves;
         Ok(config)
     }
 }

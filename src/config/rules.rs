@@ -39,12 +39,14 @@ static RULES: &[FieldRule] = &[
     rule("secrets.key_file", Kind::Text(path)),
     rule("worker.slots", Kind::Whole(1, 1024)),
     rule("worker.lease_secs", Kind::Whole(5, 3600)),
+    rule("worker.slice_secs", Kind::Whole(1, 86_400)),
     rule("worker.max_attempts", Kind::Whole(1, 100)),
     rule("schedule.full", Kind::Text(schedule)),
     rule("schedule.incremental", Kind::Text(schedule)),
     rule("schedule.sweep", Kind::Text(schedule)),
     rule("schedule.timezone", Kind::Text(timezone)),
     rule("schedule.tick_secs", Kind::Whole(1, 3600)),
+    rule("schedule.spread_secs", Kind::Whole(0, 86_400)),
     rule("fetch.page_size", Kind::Whole(1, 10_000)),
     rule("fetch.in_flight", Kind::Whole(1, 16)),
     rule("fetch.connect_timeout_secs", Kind::Whole(1, 300)),
@@ -60,12 +62,20 @@ static RULES: &[FieldRule] = &[
     rule("auth.canary_tries", Kind::Whole(1, 20)),
     rule("auth.canary_initial_ms", Kind::Whole(1, 600_000)),
     rule("auth.canary_max_ms", Kind::Whole(1, 600_000)),
+    rule("retention.succeeded_days", Kind::Whole(1, 36_500)),
+    rule("retention.failed_days", Kind::Whole(1, 36_500)),
+    rule("auth.retest_initial_secs", Kind::Whole(60, 604_800)),
+    rule("auth.retest_max_secs", Kind::Whole(60, 2_592_000)),
+    rule("auth.outage_window_secs", Kind::Whole(60, 86_400)),
+    rule("auth.outage_stores", Kind::Whole(2, 100_000)),
+    rule("auth.outage_share", Kind::Share),
     rule("quarantine.max_share", Kind::Share),
     rule("removal.max_share", Kind::Share),
     rule("log.format", Kind::Text(log_format)),
     rule("log.filter", Kind::Text(crate::telemetry::check_filter)),
     rule("http.listen", Kind::Text(listen)),
     rule("notify.webhook_url", Kind::Secret(webhook_url)),
+    rule("notify.remind_hours", Kind::Whole(1, 8760)),
     rule("transport.allow_loopback", Kind::Flag),
 ];
 
@@ -153,7 +163,8 @@ pub(super) fn between_keys(config: &Config, leaves: &Leaves) -> Result<(), Confi
     let millis = |secs: u32| u64::from(secs) * 1000;
     let fetch = &config.fetch;
     let retry = &config.retry;
-    let pairs: [(&str, u64, &str, u64); 5] = [
+    let auth = &config.auth;
+    let pairs: [(&str, u64, &str, u64); 6] = [
         (
             "fetch.connect_timeout_secs",
             millis(fetch.connect_timeout_secs),
@@ -163,11 +174,12 @@ pub(super) fn between_keys(config: &Config, leaves: &Leaves) -> Result<(), Confi
         ("fetch.read_timeout_secs", millis(fetch.read_timeout_secs), "fetch.timeout_secs", millis(fetch.timeout_secs)),
         ("retry.initial_ms", retry.initial_ms.into(), "retry.max_ms", retry.max_ms.into()),
         ("retry.max_ms", retry.max_ms.into(), "retry.max_elapsed_secs", millis(retry.max_elapsed_secs)),
+        ("auth.canary_initial_ms", auth.canary_initial_ms.into(), "auth.canary_max_ms", auth.canary_max_ms.into()),
         (
-            "auth.canary_initial_ms",
-            config.auth.canary_initial_ms.into(),
-            "auth.canary_max_ms",
-            config.auth.canary_max_ms.into(),
+            "auth.retest_initial_secs",
+            millis(auth.retest_initial_secs),
+            "auth.retest_max_secs",
+            millis(auth.retest_max_secs),
         ),
     ];
     for (low, low_ms, high, high_ms) in pairs {
@@ -195,7 +207,9 @@ pub fn check_cron(text: &str) -> Result<(), String> {
         ));
     }
     let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Disallowed).build();
-    parser.parse(text).map(drop).map_err(|error| format!("is not a cron expression: {error}"))
+    let cron = parser.parse(text).map_err(|error| format!("is not a cron expression: {error}"))?;
+    let ever = cron.find_next_occurrence(&chrono::DateTime::UNIX_EPOCH, true);
+    ever.map(drop).map_err(|_| "must have a moment to come; no day is like that".to_owned())
 }
 
 fn schedule(text: &str) -> Result<(), String> {

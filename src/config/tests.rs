@@ -68,7 +68,7 @@ fn every_key_has_a_rule_a_default_and_a_comment_above_it() {
 fn an_unknown_key_is_an_error_that_names_what_exists() {
     assert_eq!(
         error(with_file("[worker]\nslot = 3\n")),
-        "worker.slot (from /etc/netosync/config.toml) is not a setting; [worker] has slots, lease_secs, max_attempts"
+        "worker.slot (from /etc/netosync/config.toml) is not a setting; [worker] has slots, lease_secs, slice_secs, max_attempts"
     );
     let unknown = error(with_env("NETOSYNC__WROKER__SLOTS", "3"));
     assert!(unknown.starts_with("wroker.slots (from environment variable NETOSYNC__WROKER__SLOTS) is not a setting; the sections are database,"), "{unknown}");
@@ -134,6 +134,7 @@ fn limits_that_must_nest_are_checked_together() {
         "[fetch]\nread_timeout_secs = 100",
         "[retry]\nmax_elapsed_secs = 1",
         "[auth]\ncanary_max_ms = 1",
+        "[auth]\nretest_max_secs = 3600",
     ] {
         assert!(error(with_file(text)).contains("must not be longer than"), "{text}");
     }

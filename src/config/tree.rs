@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer};
 
+use super::layers::Leaves;
 use crate::domain::secret::Secret;
+use crate::domain::{lifecycle, outage};
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,12 +24,16 @@ pub struct Config {
     pub budget: Budget,
     pub retry: Retry,
     pub auth: Auth,
+    pub retention: Retention,
     pub quarantine: Quarantine,
     pub removal: Removal,
     pub log: Log,
     pub http: Http,
     pub notify: Notify,
     pub transport: Transport,
+    /// The keys it was read from, to tell it from another.
+    #[serde(skip)]
+    pub(super) leaves: Leaves,
 }
 
 /// Declares a section: fields documented in `default.toml`.
@@ -50,7 +57,7 @@ section! {
 }
 section! {
     /// `[worker]`
-    Worker { slots: u32, lease_secs: u32, max_attempts: u32 }
+    Worker { slots: u32, lease_secs: u32, slice_secs: u32, max_attempts: u32 }
 }
 section! {
     /// `[schedule]`: cron expressions of five fields; `None` = never by itself.
@@ -60,6 +67,7 @@ section! {
         #[serde(deserialize_with = "unless_empty")] sweep: Option<String>,
         #[serde(deserialize_with = "timezone")] timezone: chrono_tz::Tz,
         tick_secs: u32,
+        spread_secs: u32,
     }
 }
 section! {
@@ -84,7 +92,20 @@ section! {
 }
 section! {
     /// `[auth]`
-    Auth { canary_tries: u32, canary_initial_ms: u32, canary_max_ms: u32 }
+    Auth {
+        canary_tries: u32,
+        canary_initial_ms: u32,
+        canary_max_ms: u32,
+        retest_initial_secs: u32,
+        retest_max_secs: u32,
+        outage_window_secs: u32,
+        outage_stores: u32,
+        outage_share: f64,
+    }
+}
+section! {
+    /// `[retention]`
+    Retention { succeeded_days: u32, failed_days: u32 }
 }
 section! {
     /// `[quarantine]`
@@ -104,7 +125,7 @@ section! {
 }
 section! {
     /// `[notify]`
-    Notify { #[serde(deserialize_with = "unless_empty")] webhook_url: Option<SecretUrl> }
+    Notify { #[serde(deserialize_with = "unless_empty")] webhook_url: Option<SecretUrl>, remind_hours: u32 }
 }
 section! {
     /// `[transport]`
@@ -139,6 +160,45 @@ impl Worker {
     #[must_use]
     pub fn lease(&self) -> TimeDelta {
         TimeDelta::seconds(self.lease_secs.into())
+    }
+
+    /// How long a run works before it looks whether others wait.
+    #[must_use]
+    pub fn slice(&self) -> Duration {
+        Duration::from_secs(self.slice_secs.into())
+    }
+}
+
+impl Auth {
+    /// The limits of a key's life.
+    #[must_use]
+    pub fn policy(&self) -> lifecycle::Policy {
+        lifecycle::Policy {
+            tries: self.canary_tries,
+            initial: TimeDelta::milliseconds(self.canary_initial_ms.into()),
+            max: TimeDelta::milliseconds(self.canary_max_ms.into()),
+            retest_initial: TimeDelta::seconds(self.retest_initial_secs.into()),
+            retest_max: TimeDelta::seconds(self.retest_max_secs.into()),
+            doubt: self.outage().window,
+        }
+    }
+
+    /// From when on failures are the vendor's.
+    #[must_use]
+    pub fn outage(&self) -> outage::Rule {
+        outage::Rule {
+            window: TimeDelta::seconds(self.outage_window_secs.into()),
+            stores: self.outage_stores.into(),
+            share: self.outage_share,
+        }
+    }
+}
+
+impl Notify {
+    /// How often it is told that an incident lasts.
+    #[must_use]
+    pub fn remind(&self) -> TimeDelta {
+        TimeDelta::hours(self.remind_hours.into())
     }
 }
 

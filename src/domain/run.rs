@@ -5,6 +5,7 @@
 //!  (none) ----------> queued ---------> running ------------------> succeeded
 //!                        ^                 | retry (counted, later)
 //!                        |                 | snooze (not counted, later)
+//!                        |                 | yielded to others that wait (not counted, now)
 //!                        +-----------------+ interrupted by a stop (not counted, now)
 //!                        ^                 |---> failed      attempts used up, or not worth retrying
 //!                        | taken over      |---> cancelled   operator, key revoked
@@ -12,6 +13,10 @@
 //! ```
 //! The scheduler or the `sync` command inserts; a worker claims and is the only one that moves a running run,
 //! with the epoch of its lease in hand; a lease that ran out is claimed by another worker.
+//!
+//! An operator who cancels a running run raises its epoch, so its worker writes nothing more from that moment on. The run
+//! stays `running`, marked, until that worker confirms that it has stopped calling the store, or its lease has run out:
+//! as long as that, no other run of the store may begin, because two callers would share a minute's budget.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,10 +25,18 @@ use super::error::ErrorClass;
 use super::text_enum::text_enum;
 
 text_enum! {
-    /// What a run does.
+    /// What a run does. The heaviest first: each does what those after it do.
     RunKind {
         /// Walks the whole catalogue in full detail.
         Full = "full",
+    }
+}
+
+impl RunKind {
+    /// Whether a run of this kind does what one of the other kind does, and so counts as one.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self as u8 <= other as u8
     }
 }
 
@@ -117,6 +130,33 @@ pub struct Checkpoint {
     /// Calls the budget still had, see [`super::budget`].
     #[serde(default)]
     pub budget: Option<super::budget::BudgetState>,
+    /// What the pages before have shown.
+    #[serde(default)]
+    pub list: ListSoFar,
+}
+
+/// What the pages of a walk have shown up to its checkpoint: enough for the next attempt to count and to judge as if it
+/// had met them itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListSoFar {
+    /// Records of the last page that was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<usize>,
+    /// Records of the largest page before that one: a server may cap what was asked.
+    #[serde(default)]
+    pub largest: usize,
+    /// The highest product id met. In a list ordered by id, whatever is not above it was met before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest_id: Option<i64>,
+    /// Whether a page has brought a new product with an id below those of the pages before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unordered: bool,
+    /// Doubts about the list, each a sentence of the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+    /// Parts of the request that the store refused and that are no longer asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<String>,
 }
 
 /// A run as the program reads it back.
@@ -156,4 +196,18 @@ pub struct Run {
     pub started_at: Option<DateTime<Utc>>,
     /// End.
     pub finished_at: Option<DateTime<Utc>>,
+    /// When a person asked for its end while a worker was on it.
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+}
+
+impl Run {
+    /// Whether somebody may claim it now: it waits and its time has come, or its worker's lease has run out.
+    #[must_use]
+    pub fn is_claimable(&self, now: DateTime<Utc>) -> bool {
+        match self.state {
+            RunState::Queued => self.scheduled_at <= now,
+            RunState::Running => self.lease_expires_at.is_some_and(|until| until <= now),
+            _ => false,
+        }
+    }
 }

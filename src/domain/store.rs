@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::lifecycle::Standing;
+use super::run::RunKind;
 use super::secret::Secret;
 use super::text_enum::text_enum;
 
@@ -37,9 +39,19 @@ pub struct Store {
     pub as_of: Option<DateTime<Utc>>,
     /// When the store was added.
     pub created_at: DateTime<Utc>,
+    /// Nobody calls the store before: it has answered HTTP 429.
+    pub silent_until: Option<DateTime<Utc>>,
 }
 
 impl Store {
+    /// Its own cron expression for runs of a kind; `None` = the configured one.
+    #[must_use]
+    pub fn own_schedule(&self, kind: RunKind) -> Option<&str> {
+        match kind {
+            RunKind::Full => self.schedule_full.as_deref(),
+        }
+    }
+
     /// Whether the store rests at `now`.
     #[must_use]
     pub fn is_paused(&self, now: DateTime<Utc>) -> bool {
@@ -86,8 +98,8 @@ pub struct Credential {
     pub secret: Secret,
     /// Tells one key from another without giving it away.
     pub fingerprint: String,
-    /// Whether it is believed to work.
-    pub state: CredentialState,
-    /// When a call with it last succeeded; `None` = never.
-    pub last_ok_at: Option<DateTime<Utc>>,
+    /// What is known about it.
+    pub standing: Standing,
+    /// Whether its last call was refused or brought no answer.
+    pub failing: bool,
 }

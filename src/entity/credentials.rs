@@ -21,6 +21,10 @@ pub struct Model {
     pub last_checked_at: Option<DateTimeUtc>,
     pub last_ok_at: Option<DateTimeUtc>,
     pub last_error: Option<String>,
+    pub refusals: i64,
+    pub next_check_at: Option<DateTimeUtc>,
+    pub last_failed_at: Option<DateTimeUtc>,
+    pub last_status: Option<i64>,
 }
 
 /// Joined by hand, where at all.

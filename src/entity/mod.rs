@@ -7,6 +7,8 @@ pub mod credentials;
 pub mod cursors;
 pub mod findings;
 pub mod held_removals;
+pub mod incidents;
+pub mod instances;
 pub mod numeric;
 pub mod product_categories;
 pub mod product_changes;
@@ -77,12 +79,14 @@ mod tests {
             shape::<super::product_sales_channels::Entity>(),
             shape::<super::product_changes::Entity>(),
             shape::<super::runs::Entity>(),
+            shape::<super::instances::Entity>(),
             shape::<super::findings::Entity>(),
             shape::<super::held_removals::Entity>(),
             shape::<super::cursors::Entity>(),
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),
             shape::<super::credentials::Entity>(),
+            shape::<super::incidents::Entity>(),
         ]
         .into_iter();
         for table in dictionary::tables() {

@@ -32,6 +32,7 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     pub finished_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
+    pub cancel_requested_at: Option<DateTimeUtc>,
     pub repaired: i64,
     pub id_digest: Option<String>,
     pub approve_removals: bool,

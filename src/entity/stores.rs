@@ -22,6 +22,7 @@ pub struct Model {
     pub as_of: Option<DateTimeUtc>,
     pub change_seq: i64,
     pub created_at: DateTimeUtc,
+    pub silent_until: Option<DateTimeUtc>,
     pub overlap_secs: Option<i64>,
 }
 

@@ -1,4 +1,5 @@
-//! The scheduler: at every tick it asks [`due::due`] about every store and puts a run into the queue for those that are.
+//! The scheduler: at every tick it asks [`due::due`] about every store and kind of run, and puts a run into
+//! the queue for those that are due.
 //!
 //! It works on no run itself and keeps nothing that matters: what was started when is read from the runs, and that a store has
 //! one unfinished run at the most is the database's to decide. So any number of instances may tick beside each other, and one
@@ -7,73 +8,102 @@
 //! schedules with a time zone over daylight saving.
 
 pub mod due;
+pub mod moments;
+pub mod phase;
+pub mod plan;
+#[cfg(test)]
+mod zones_tests;
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, info, warn};
 
-use self::due::{Due, Reason, Standing, due};
+use self::due::{Due, Reason};
+use self::plan::{Plan, Planned, first};
 use crate::clock::SharedClock;
-use crate::config::Config;
-use crate::domain::run::{RunKind, Trigger};
-use crate::storage::{Database, StorageError, runs, schedule};
+use crate::config::Live;
+use crate::domain::run::RunKind;
+use crate::domain::store::Store;
+use crate::storage::{Database, StorageError, schedule};
 
 /// Puts runs into the queue for the stores that are due.
 #[derive(Debug)]
 pub struct Scheduler {
     db: Database,
-    config: Arc<Config>,
+    config: Live,
     clock: SharedClock,
+    plan: Plan,
     /// Stores whose schedule was complained about.
-    told: HashSet<i64>,
+    told: HashSet<(i64, RunKind)>,
+    next: Option<DateTime<Utc>>,
 }
 
 impl Scheduler {
     /// A scheduler for all stores of a database.
     #[must_use]
-    pub fn new(db: Database, config: Arc<Config>, clock: SharedClock) -> Self {
-        Self { db, config, clock, told: HashSet::new() }
+    pub fn new(db: Database, config: Live, clock: SharedClock) -> Self {
+        Self { db, config, clock, plan: Plan::default(), told: HashSet::new(), next: None }
     }
 
-    /// Queues a run for every store that is due and has none unfinished. Gives the number of those queued.
+    /// Queues a run for every store that is due and has none unfinished, of the heaviest kind that is. Gives the number of
+    /// those queued.
     pub async fn enqueue_due(&mut self) -> Result<usize, StorageError> {
-        let now = self.clock.now();
-        let kind = RunKind::Full;
-        let mut queued = 0;
-        for schedule::Row { store, credential, last_start } in schedule::rows(&self.db, kind).await? {
-            let standing = Standing {
-                schedule: store.schedule_full.as_deref().or(self.config.schedule.full.as_deref()),
-                timezone: store
-                    .timezone
-                    .as_ref()
-                    .and_then(|name| name.parse().ok())
-                    .unwrap_or(self.config.schedule.timezone),
-                paused: store.is_paused(now),
-                credential,
-                last_start,
-            };
-            match due(&standing, now) {
-                Due::Now => {
-                    let (run, inserted) = runs::enqueue(&self.db, store.id, kind, Trigger::Schedule, now).await?;
-                    if inserted {
-                        queued += 1;
-                        info!(store.name, run.id, run.kind = %kind, "{} is due; its run is queued", store.name);
-                    }
+        let (now, config) = (self.clock.now(), self.config.get());
+        let mut names = HashMap::new();
+        let mut due: HashMap<RunKind, Vec<i64>> = HashMap::new();
+        let mut next: Option<DateTime<Utc>> = None;
+        for row in schedule::rows(&self.db).await? {
+            if row.unfinished() {
+                continue;
+            }
+            let kinds = self.plan.of(&config.schedule, &row, now);
+            complain(&mut self.told, &row.store, &kinds);
+            match first(&kinds, now) {
+                Some((kind, at)) if at <= now => {
+                    due.entry(kind).or_default().push(row.store.id);
+                    names.insert(row.store.id, row.store.name.clone());
                 }
-                Due::No(Reason::BadSchedule(error)) if self.told.insert(store.id) => warn!(
-                    store.name,
-                    "the schedule of {0} cannot be used and it is never synced by itself: {error}; change it with \
-                     `netosync store set {0}`",
-                    store.name
-                ),
-                not_now => debug!(store.name, "{} is not due: {not_now:?}", store.name),
+                Some((_, at)) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
+        }
+        self.next = next;
+        let mut queued = 0;
+        for (kind, stores) in due {
+            for (run_id, store_id) in schedule::enqueue(&self.db, kind, &stores, now).await? {
+                queued += 1;
+                let name = &names[&store_id];
+                info!(store.id = store_id, store.name = name, run.id = run_id, run.kind = %kind, "{name} is due; run {run_id} is queued");
             }
         }
         Ok(queued)
+    }
+
+    /// When a store without unfinished run is due next, as of the last look.
+    #[must_use]
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.next
+    }
+}
+
+/// Says once of each schedule that cannot be used what is wrong with it.
+fn complain(told: &mut HashSet<(i64, RunKind)>, store: &Store, kinds: &[Planned<'_>]) {
+    for Planned { kind, due, .. } in kinds {
+        let Due::No(Reason::BadSchedule(error)) = due else { continue };
+        if told.insert((store.id, *kind)) {
+            warn!(
+                store.id = store.id,
+                store.name = store.name,
+                run.kind = %kind,
+                "the {kind} schedule of {0} cannot be used, so that kind is never run by itself: {error}; change it with \
+                 `netosync store set {0}`",
+                store.name
+            );
+        }
     }
 }
 

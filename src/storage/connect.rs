@@ -8,7 +8,9 @@ use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
+use tracing::info;
 
+use super::manners::{Manners, Patience, SHORT_LIFE};
 use super::{Database, Pool, StorageError};
 use crate::clock::SharedClock;
 use crate::domain::secret::Secret;
@@ -20,8 +22,6 @@ const SQLITE_CONNECTIONS: u32 = 4;
 /// A commit that returned survives a power cut (design §2, promise 4). NORMAL would lose the last ones, each page together
 /// with its checkpoint; it saves one flush a page, which no network notices.
 const SQLITE_SYNCHRONOUS: SqliteSynchronous = SqliteSynchronous::Full;
-/// Enough for the slots of one instance and the commands beside it.
-const POSTGRES_CONNECTIONS: u32 = 16;
 /// A statement that takes longer is given up, in milliseconds. Writing a page takes far less than a second.
 const POSTGRES_STATEMENT_MS: &str = "120000";
 /// A transaction in which nothing happens for so long lost its program, in milliseconds.
@@ -29,7 +29,11 @@ const POSTGRES_IDLE_IN_TRANSACTION_MS: &str = "120000";
 /// How long to wait for a server to answer the first time.
 const POSTGRES_CONNECT: Duration = Duration::from_secs(10);
 /// How long to wait for a free connection of the pool.
-const ACQUIRE: Duration = Duration::from_mins(1);
+const ACQUIRE: Duration = Duration::from_secs(30);
+
+/// No statement takes longer than this: a wait for a connection, then the longer of `POSTGRES_STATEMENT_MS` and
+/// `SQLITE_BUSY`.
+pub const LONGEST_STATEMENT: Duration = Duration::from_mins(3);
 
 impl Database {
     /// Opens the database at `url` (`sqlite://FILE?mode=rwc` or `postgres://…`). On PostgreSQL all names resolve in
@@ -38,11 +42,24 @@ impl Database {
     /// # Errors
     /// [`StorageError::BadUrl`], [`StorageError::BadSchemaName`], or [`StorageError::Connect`] with the reason.
     pub async fn connect(url: &Secret, schema: &str, clock: SharedClock) -> Result<Self, StorageError> {
+        Self::connect_with(url, schema, clock, &Manners::ASKING).await
+    }
+
+    /// [`Database::connect`] with manners of one's own.
+    ///
+    /// # Errors
+    /// Those of [`Database::connect`], once the patience is at its end.
+    pub async fn connect_with(
+        url: &Secret,
+        schema: &str,
+        clock: SharedClock,
+        manners: &Manners,
+    ) -> Result<Self, StorageError> {
         check_schema_name(schema)?;
         let (engine, rest) = url.expose().split_once(':').unwrap_or((url.expose(), ""));
         let (pool, target) = match engine {
             "sqlite" => open_sqlite(url.expose(), rest).await?,
-            "postgres" | "postgresql" => open_postgres(url.expose(), schema).await?,
+            "postgres" | "postgresql" => open_postgres(url.expose(), schema, manners).await?,
             _ => return Err(bad_url("it begins with neither sqlite: nor postgres:")),
         };
         let orm = match &pool {
@@ -124,7 +141,7 @@ fn sqlite_refused(file: &Path, may_create: bool, source: sqlx::Error) -> Storage
     StorageError::Connect { target: file.display().to_string(), reason: reason.to_owned(), hint, source }
 }
 
-async fn open_postgres(url: &str, schema: &str) -> Result<(Pool, String), StorageError> {
+async fn open_postgres(url: &str, schema: &str, manners: &Manners) -> Result<(Pool, String), StorageError> {
     let options = PgConnectOptions::from_str(url).map_err(|error| bad_url(configuration_reason(&error)))?;
     let options = options
         .application_name("netosync")
@@ -136,16 +153,37 @@ async fn open_postgres(url: &str, schema: &str) -> Result<(Pool, String), Storag
         .disable_statement_logging();
     let target = postgres_target(&options);
     // One connection outside of the pool first: the pool would hide a refused connection behind its own time-out.
-    let refused = |source| postgres_refused(&target, source);
-    let probe = tokio::time::timeout(POSTGRES_CONNECT, options.connect())
-        .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
-        .map_err(refused)?;
+    let mut patience = Patience::new(manners);
+    let probe = loop {
+        let answer = tokio::time::timeout(POSTGRES_CONNECT, options.connect())
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+        match answer {
+            Ok(probe) => break probe,
+            Err(source) => {
+                let first = !patience.has_waited();
+                let wait = patience.wait_after(&source);
+                let refused = postgres_refused(&target, source);
+                let Some(wait) = wait else { return Err(refused) };
+                if first {
+                    info!("{refused}; waiting for it");
+                }
+                tokio::time::sleep(wait).await;
+            }
+        }
+    };
     // Whether the probe says good-bye properly matters to nobody.
     drop(probe.close().await);
-    let pool =
-        PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(options);
-    Ok((Pool::Postgres(pool), target))
+    let mut pool = PgPoolOptions::new()
+        .max_connections(manners.connections)
+        .acquire_timeout(ACQUIRE)
+        .acquire_slow_threshold(ACQUIRE)
+        .idle_timeout(manners.keep_unused);
+    if manners.makes_room && patience.was_crowded() {
+        // Others wait for a place as we did.
+        pool = pool.after_release(|_, connection| Box::pin(std::future::ready(Ok(connection.age < SHORT_LIFE))));
+    }
+    Ok((Pool::Postgres(pool.connect_lazy_with(options)), target))
 }
 
 fn postgres_target(options: &PgConnectOptions) -> String {

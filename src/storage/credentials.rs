@@ -6,10 +6,13 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, SqlErr, UpdateMany};
 
+use super::incidents::{self, Subject};
 use super::{Database, StorageError};
+use crate::domain::incident::IncidentKind;
+use crate::domain::lifecycle::{Judgement, Standing};
 use crate::domain::store::{CredentialState, Scheme};
 use crate::entity::credentials::{ActiveModel, Column, Entity, Model};
 
@@ -51,13 +54,44 @@ pub struct SealedCredential {
     pub last_ok_at: Option<DateTime<Utc>>,
     /// What the store said against it, redacted; `None` once it works.
     pub last_error: Option<String>,
+    /// The HTTP status that came with it; 200 when the error was in the body.
+    pub last_status: Option<u16>,
+    /// Refused calls in a row, see [`crate::domain::lifecycle`].
+    pub refusals: u32,
+    /// When it is due whatever the schedule: a key that was given up is not used by itself before, a new one is at once.
+    pub next_check_at: Option<DateTime<Utc>>,
+    /// When the store last refused it or could not be reached.
+    pub last_failed_at: Option<DateTime<Utc>>,
 }
 
-/// Stores the credential of a store in the place of the one before, if any. A new key starts as `ok`, unjudged.
+impl SealedCredential {
+    /// What its life cycle goes by.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            state: self.state,
+            since: self.state_since,
+            refusals: self.refusals,
+            worked: self.last_ok_at.is_some(),
+            next_check_at: self.next_check_at,
+        }
+    }
+
+    /// Whether its last call was refused or brought no answer.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.last_failed_at.is_some_and(|failed| self.last_ok_at.is_none_or(|ok| failed >= ok))
+    }
+}
+
+/// Stores the credential of a store in the place of the one before, if any. A new key starts as `ok`, unjudged. When the one
+/// before was flagged, the incident about it is over and the store is due at once.
 ///
 /// # Errors
 /// [`StorageError::UnknownStore`] or [`StorageError::Query`].
 pub async fn put_credential(db: &Database, store_id: i64, new: NewCredential) -> Result<(), StorageError> {
+    let doing = "store the credential";
+    let now = db.clock().now();
     let row = ActiveModel {
         store_id: Set(store_id),
         scheme: Set(new.scheme.as_str().to_owned()),
@@ -69,22 +103,36 @@ pub async fn put_credential(db: &Database, store_id: i64, new: NewCredential) ->
         fingerprint: Set(new.fingerprint),
         expires_at: Set(new.expires_at),
         state: Set(CredentialState::Ok.as_str().to_owned()),
-        state_since: Set(db.clock().now()),
+        state_since: Set(now),
         last_checked_at: Set(None),
         last_ok_at: Set(None),
         last_error: Set(None),
+        refusals: Set(0),
+        next_check_at: Set(None),
+        last_failed_at: Set(None),
+        last_status: Set(None),
     };
-    let everything = <Column as sea_orm::Iterable>::iter().filter(|column| !matches!(column, Column::StoreId));
+    let kept = |column: &Column| matches!(column, Column::StoreId | Column::NextCheckAt);
+    let replaced = <Column as sea_orm::Iterable>::iter().filter(|column| !kept(column));
+    let flagged = Expr::col((Entity, Column::State)).ne(CredentialState::Ok.as_str());
+    let due = Expr::case(flagged, now).finally(None::<DateTime<Utc>>);
+    let transaction = db.begin_write().await?;
     let stored = Entity::insert(row)
-        .on_conflict(OnConflict::column(Column::StoreId).update_columns(everything).to_owned())
-        .exec_without_returning(db.orm())
+        .on_conflict(
+            OnConflict::column(Column::StoreId).update_columns(replaced).value(Column::NextCheckAt, due).to_owned(),
+        )
+        .exec_without_returning(&transaction)
         .await;
-    stored.map(drop).map_err(|error| match error.sql_err() {
+    stored.map_err(|error| match error.sql_err() {
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
             StorageError::UnknownStore { name: format!("number {store_id}") }
         }
-        _ => StorageError::query("store the credential")(error),
-    })
+        _ => StorageError::query(doing)(error),
+    })?;
+    incidents::end_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), now)
+        .await
+        .map_err(StorageError::query(doing))?;
+    transaction.commit().await.map_err(StorageError::query(doing))
 }
 
 /// The credential of a store; `None` when it has none yet.
@@ -129,8 +177,24 @@ pub async fn renew_credential(
     Ok(done.rows_affected > 0)
 }
 
-/// Records that the store refused the credential: `state` and the evidence, which must be redacted. Returns `false`,
-/// and changes nothing, when `fingerprint` is not the stored one any more.
+/// What a refusal makes of a credential.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag<'a> {
+    /// What was known when it was judged.
+    pub before: Standing,
+    /// What it is now.
+    pub after: Judgement,
+    /// What the store said, redacted.
+    pub said: &'a str,
+    /// The HTTP status that came with it.
+    pub status: u16,
+    /// What a person is told when the key counts as revoked.
+    pub incident: &'a str,
+}
+
+/// Records that the store refused the credential, and opens the incident when it counts as revoked now, in one transaction.
+/// Returns `false`, and changes nothing, when `fingerprint` is not the stored one any more, or when somebody else has judged it
+/// since [`Flag::before`] was read.
 ///
 /// # Errors
 /// [`StorageError::Query`].
@@ -138,22 +202,71 @@ pub async fn flag_credential(
     db: &Database,
     store_id: i64,
     fingerprint: &str,
-    state: CredentialState,
-    last_error: &str,
+    flag: &Flag<'_>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let since = Expr::case(Column::State.eq(state.as_str()), Expr::col(Column::StateSince)).finally(now);
+    let failed = || StorageError::query("flag the credential");
+    let Flag { before, after, said, status, incident } = flag;
+    let since = if before.state == after.state { before.since } else { now };
+    let transaction = db.begin_write().await?;
     let update = of(store_id, fingerprint)
-        .col_expr(Column::StateSince, since.into())
-        .col_expr(Column::State, Expr::value(state.as_str()))
+        .filter(Column::State.eq(before.state.as_str()))
+        .filter(Column::Refusals.eq(i64::from(before.refusals)))
+        .col_expr(Column::State, Expr::value(after.state.as_str()))
+        .col_expr(Column::StateSince, Expr::value(since))
+        .col_expr(Column::Refusals, Expr::value(i64::from(after.refusals)))
+        .col_expr(Column::NextCheckAt, Expr::value(after.next_check_at))
         .col_expr(Column::LastCheckedAt, Expr::value(now))
-        .col_expr(Column::LastError, Expr::value(last_error));
-    let done = update.exec(db.orm()).await.map_err(StorageError::query("flag the credential"))?;
-    Ok(done.rows_affected > 0)
+        .col_expr(Column::LastFailedAt, Expr::value(now))
+        .col_expr(Column::LastError, Expr::value(*said))
+        .col_expr(Column::LastStatus, Expr::value(i64::from(*status)));
+    if update.exec(&transaction).await.map_err(failed())?.rows_affected == 0 {
+        return Ok(false);
+    }
+    if after.state == CredentialState::Revoked {
+        incidents::begin_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), incident, now)
+            .await
+            .map_err(failed())?;
+    }
+    transaction.commit().await.map_err(failed())?;
+    Ok(true)
 }
 
-/// Records that a call with the credential succeeded. Returns whether this took a flag away, so that it can be told
-/// once. Changes nothing when `fingerprint` is not the stored one any more.
+/// Records that the store could not be reached with the credential, which says nothing about the credential. Changes nothing
+/// when `fingerprint` is not the stored one any more.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn store_not_reached(
+    db: &Database,
+    store_id: i64,
+    fingerprint: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let update = of(store_id, fingerprint).col_expr(Column::LastFailedAt, Expr::value(now));
+    update.exec(db.orm()).await.map(drop).map_err(StorageError::query("record that the store was not reached"))
+}
+
+/// Moves the next call by itself with a credential that was given up. Changes nothing when `fingerprint` is not the stored one
+/// any more, or when it works again.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn postpone_check(
+    db: &Database,
+    store_id: i64,
+    fingerprint: &str,
+    until: Option<DateTime<Utc>>,
+) -> Result<(), StorageError> {
+    let update = of(store_id, fingerprint)
+        .filter(Column::State.ne(CredentialState::Ok.as_str()))
+        .col_expr(Column::NextCheckAt, Expr::value(until));
+    update.exec(db.orm()).await.map(drop).map_err(StorageError::query("postpone the next test of the credential"))
+}
+
+/// Records that a call with the credential succeeded; the incident about it is over. Returns whether this took a flag away, so
+/// that it can be told once; the store is then due at `due`, or as its schedule says. Changes nothing when `fingerprint` is not
+/// the stored one any more.
 ///
 /// # Errors
 /// [`StorageError::Query`].
@@ -161,6 +274,7 @@ pub async fn credential_worked(
     db: &Database,
     store_id: i64,
     fingerprint: &str,
+    due: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let failed = || StorageError::query("record that the credential works");
@@ -170,6 +284,8 @@ pub async fn credential_worked(
         .filter(Column::State.ne(ok))
         .col_expr(Column::State, Expr::value(ok))
         .col_expr(Column::StateSince, Expr::value(now))
+        .col_expr(Column::Refusals, Expr::value(0))
+        .col_expr(Column::NextCheckAt, Expr::value(due))
         .exec(&transaction)
         .await
         .map_err(failed())?;
@@ -177,9 +293,15 @@ pub async fn credential_worked(
         .col_expr(Column::LastCheckedAt, Expr::value(now))
         .col_expr(Column::LastOkAt, Expr::value(now))
         .col_expr(Column::LastError, Expr::value(None::<String>))
+        .col_expr(Column::LastStatus, Expr::value(None::<i64>))
         .exec(&transaction)
         .await
         .map_err(failed())?;
+    if restored.rows_affected > 0 {
+        incidents::end_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), now)
+            .await
+            .map_err(failed())?;
+    }
     transaction.commit().await.map_err(failed())?;
     Ok(restored.rows_affected > 0)
 }
@@ -198,6 +320,10 @@ fn sealed_of(row: Model) -> Result<SealedCredential, StorageError> {
         last_checked_at: row.last_checked_at,
         last_ok_at: row.last_ok_at,
         last_error: row.last_error,
+        last_status: row.last_status.and_then(|status| u16::try_from(status).ok()),
+        refusals: u32::try_from(row.refusals).map_err(|_| corrupt("refusals"))?,
+        next_check_at: row.next_check_at,
+        last_failed_at: row.last_failed_at,
         sealed: NewCredential {
             scheme: Scheme::parse(&row.scheme).ok_or_else(|| corrupt("scheme"))?,
             username: row.username,

@@ -102,12 +102,14 @@ pub fn tables() -> Vec<TableDoc> {
     tables.extend([
         own("product_changes", "What changed, in the order it was seen.", &["store_id", "seq"], PRODUCT_CHANGES),
         own("runs", "The syncs: those that wait, the one that runs, and the history.", &["id"], RUNS),
+        own("instances", "The daemons that share this database.", &["name"], INSTANCES),
         own("findings", "What a run's sweep found and has not dealt with yet.", &["run_id", "inventory_id"], FINDINGS),
         own("held_removals", "Removals that wait for approval.", &["store_id"], HELD_REMOVALS),
         own("cursors", "Where the next listing of a kind starts.", &["store_id", "kind"], CURSORS),
         own("quarantine", "Records that could not be read, kept as sent.", &["id"], QUARANTINE),
         own("records", "Records of the described connectors.", &["store_id", "stream", "key"], RECORDS),
         own("credentials", "The sealed keys of the stores; keep analysts out of it.", &["store_id"], CREDENTIALS),
+        own("incidents", "What a person is told about: what is or was wrong.", &["id"], INCIDENTS),
         own(migration::HISTORY_TABLE, "The migrations that were applied.", &["version"], HISTORY),
     ]);
     tables
@@ -203,6 +205,7 @@ const STORES: Columns = &[
     ("as_of", TIME, "Until when every row of the store is known to hold."),
     ("change_seq", INT, "Number of its last row in product_changes."),
     ("created_at", TIME, "When the store was added."),
+    ("silent_until", TIME, "Nobody calls the store before, because it answered HTTP 429."),
     ("overlap_secs", INT, "By how much an incremental run begins before its cursor; NULL = the configured least."),
 ];
 
@@ -221,13 +224,33 @@ const CREDENTIALS: Columns = &[
     ("last_checked_at", TIME, "When the store last judged it."),
     ("last_ok_at", TIME, "When a call with it last succeeded."),
     ("last_error", TEXT, "What the store said against it, redacted."),
+    ("refusals", INT, "Refused calls in a row; those during an outage of the vendor do not count."),
+    ("next_check_at", TIME, "Due then, whatever the schedule: no call with a key given up before; a new key at once."),
+    ("last_failed_at", TIME, "When the store last refused it or could not be reached."),
+    ("last_status", INT, "HTTP status with which it was last refused; 200 is an error in the body."),
+];
+
+const INCIDENTS: Columns = &[
+    ("id", INT, "Number of the incident."),
+    ("kind", TEXT, "key_revoked, vendor_outage or store_failing."),
+    ("store_id", INT, "The store, stores.id; NULL when it is about a connector."),
+    ("connector", TEXT, "The connector, of the store or by itself."),
+    ("opened_at", TIME, "When it was noticed."),
+    ("last_seen_at", TIME, "When it was last seen to last."),
+    ("closed_at", TIME, "When it was over; NULL while it lasts."),
+    ("sentence", TEXT, "What is wrong and what to do."),
+    ("told_opened_at", TIME, "When its beginning was told (webhook, else log)."),
+    ("told_reminded_at", TIME, "When it was last told that it lasts."),
+    ("told_closed_at", TIME, "When its end was told."),
+    ("notice_at", TIME, "No notice of it before."),
+    ("notice_tries", INT, "How often the next notice was tried in vain."),
 ];
 
 const RUNS: Columns = &[
     ("id", INT, "Number of the run."),
     ("store_id", INT, OF_STORE),
     ("kind", TEXT, "full, incremental or sweep."),
-    ("trigger", TEXT, "Who asked for it: schedule or manual."),
+    ("trigger", TEXT, "Who asked for it: schedule or manual; a person may ask for one that waits."),
     ("state", TEXT, "queued, running, succeeded, failed or cancelled."),
     ("scheduled_at", TIME, "Not before."),
     ("attempt", INT, "How often it was claimed; stops and snoozes do not count."),
@@ -249,9 +272,21 @@ const RUNS: Columns = &[
     ("started_at", TIME, "First claim."),
     ("finished_at", TIME, "End."),
     ("created_at", TIME, "When it was asked for."),
+    ("cancel_requested_at", TIME, "When a person cancelled it while a worker was on it."),
     ("repaired", INT, "Products that had slipped or changed between pages and were fetched by the closing sweep."),
     ("id_digest", TEXT, "Digest of all IDs the store listed, whatever their order."),
     ("approve_removals", ColumnKind::Of(Kind::Bool), "Whether a person has approved all removals of this run."),
+];
+
+const INSTANCES: Columns = &[
+    ("name", TEXT, "Name in leases, unique: host, process and a random number."),
+    ("host", TEXT, "The machine it runs on."),
+    ("pid", INT, "Number of its process there."),
+    ("version", TEXT, "Version of the program."),
+    ("started_at", TIME, "When it started."),
+    ("seen_at", TIME, "Its last sign of life; one every 5 seconds."),
+    ("slots", INT, "How many runs it works on at once at the most."),
+    ("running", INT, "How many it was working on then."),
 ];
 
 const CURSORS: Columns = &[

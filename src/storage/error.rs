@@ -126,6 +126,22 @@ impl StorageError {
         }
     }
 
+    /// Whether the same may work in a moment: the server is away, starting or full, or a lock was not to be had.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => is_passing(source),
+            Self::Query { source, .. } => match source {
+                DbErr::ConnectionAcquire(_) => true,
+                DbErr::Conn(RuntimeErr::SqlxError(error))
+                | DbErr::Exec(RuntimeErr::SqlxError(error))
+                | DbErr::Query(RuntimeErr::SqlxError(error)) => is_passing(error),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Wraps what sqlx reports, for the set-based statements; `doing` follows "could not".
     pub(crate) fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::query(doing)(DbErr::Exec(RuntimeErr::SqlxError(source.into())))
@@ -141,6 +157,19 @@ fn is_disk_full(error: &DbErr) -> bool {
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| matches!(&*code, "13" | "53100"))
+}
+
+/// A lost or refused connection; PostgreSQL's classes 08 (connection), 53 (no resources, but not a full disk) and 57P
+/// (shut down, starting); SQLite's `SQLITE_BUSY` and `SQLITE_LOCKED`.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| match code.parse::<u32>() {
+            Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6),
+            _ => code.starts_with("08") || matches!(&*code, "53300" | "57P01" | "57P02" | "57P03" | "55P03" | "40P01"),
+        }),
+        _ => false,
+    }
 }
 
 /// Whether `error` says that a unique key was taken.

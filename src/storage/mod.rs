@@ -19,18 +19,32 @@ pub mod credentials;
 pub mod crypter;
 pub mod dictionary;
 mod error;
+pub mod failing;
 pub mod findings;
+pub mod gauges;
+pub mod incidents;
+pub mod instances;
+pub mod lease;
+mod manners;
 pub mod master_key;
 pub mod overview;
+pub mod ping;
 pub mod products;
+pub mod prune;
 pub mod quarantine;
 pub mod runs;
+pub mod runs_waiting;
 pub mod schedule;
 pub mod schema;
+pub mod store_calls;
 pub mod stores;
 pub mod vault;
+pub mod vendor;
+pub mod wake;
 
+pub use connect::LONGEST_STATEMENT;
 pub use error::StorageError;
+pub use manners::Manners;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

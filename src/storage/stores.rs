@@ -286,5 +286,6 @@ fn store_of(row: stores::Model) -> Result<Store, StorageError> {
         schedule_sweep: row.schedule_sweep,
         as_of: row.as_of,
         created_at: row.created_at,
+        silent_until: row.silent_until,
     })
 }

@@ -76,6 +76,7 @@ impl Vault {
     pub async fn open(&self, db: &Database, store_id: i64, store: &str) -> Result<Credential, VaultError> {
         let found = credentials::load_credential(db, store_id).await?;
         let found = found.ok_or_else(|| VaultError::Missing { store: store.to_owned() })?;
+        let (standing, failing) = (found.standing(), found.is_failing());
         let sealed = found.sealed;
         let secret = self.crypter.open(&place(store_id), &sealed.key_id, &sealed.secret)?;
         Ok(Credential {
@@ -85,8 +86,8 @@ impl Vault {
             client_id: sealed.client_id,
             secret,
             fingerprint: sealed.fingerprint,
-            state: found.state,
-            last_ok_at: found.last_ok_at,
+            standing,
+            failing,
         })
     }
 }

@@ -1,55 +1,145 @@
-//! Keeps a run's lease alive while the run is worked on.
+//! Keeps a run's lease alive while the run makes progress, and tells it what has changed about its store meanwhile.
 
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use super::Syncer;
-use crate::domain::run::Lease;
-use crate::storage::runs;
+use super::outcome::Stop;
+use super::progress::longest_step;
+use crate::domain::run::{Lease, Run};
+use crate::storage::StorageError;
+use crate::storage::lease::{self, Renewed};
+use crate::transport::{LiveLease, Pulse, StoreBudget};
 
-/// Renews a lease three times in its length until it is dropped.
+/// Renews a lease three times in its length, and at once when a call needs it, until it is dropped, the lease is lost or the
+/// run hangs.
 #[derive(Debug)]
 pub struct Heartbeat {
-    lost: CancellationToken,
+    /// The lease as the run's calls see it.
+    pub live: Arc<LiveLease>,
+    /// The run's signs of life.
+    pub pulse: Arc<Pulse>,
+    budget: Arc<OnceLock<Arc<StoreBudget>>>,
+    over: watch::Receiver<Option<Over>>,
     _task: AbortOnDropHandle<()>,
 }
 
+/// Why a run must stop at once.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    /// The lease is lost.
+    Lost,
+    /// No sign of life for so long.
+    Hung(Duration),
+}
+
 impl Heartbeat {
-    /// Starts renewing `lease`.
-    pub fn start(syncer: &Syncer, lease: &Lease) -> Self {
-        let lost = CancellationToken::new();
-        let beat = beat(syncer.clone(), lease.clone(), lost.clone());
-        Self { lost, _task: AbortOnDropHandle::new(tokio::spawn(beat)) }
+    /// Starts renewing the `lease` of a run that was just claimed.
+    pub fn start(syncer: &Syncer, run: &Run, lease: &Lease) -> Self {
+        Self::with_bound(syncer, run, lease, longest_step(&syncer.config))
     }
 
-    /// Resolves when the lease is known to be lost: stop at once.
-    pub async fn lost(&self) {
-        self.lost.cancelled().await;
+    /// [`Heartbeat::start`] for a run whose steps may take as long as `bound`.
+    pub(super) fn with_bound(syncer: &Syncer, run: &Run, lease: &Lease, bound: Duration) -> Self {
+        let live = LiveLease::new(syncer.clock.clone(), syncer.config.worker.lease(), run.lease_expires_at);
+        let pulse = Pulse::new(syncer.clock.clone(), bound);
+        syncer.progress.watch(&pulse);
+        let budget = Arc::<OnceLock<_>>::default();
+        let (tell, over) = watch::channel(None);
+        let beating = Beating {
+            syncer: syncer.clone(),
+            lease: lease.clone(),
+            live: live.clone(),
+            pulse: pulse.clone(),
+            budget: budget.clone(),
+        };
+        let beat = async move {
+            let over = beating.go().await;
+            beating.live.lose();
+            tell.send_replace(Some(over));
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(beat.in_current_span()));
+        Self { live, pulse, budget, over, _task: task }
+    }
+
+    /// From now on `budget` follows what the store's row says.
+    pub fn govern(&self, budget: Arc<StoreBudget>) {
+        // A run has one budget; a second would be a mistake without consequence.
+        drop(self.budget.set(budget));
+    }
+
+    /// Until when the store has asked for silence, as far as the run knows and has not told itself.
+    pub fn silence(&self) -> Option<DateTime<Utc>> {
+        self.budget.get()?.silence()
+    }
+
+    /// Resolves when the run must stop at once: its lease is lost, or it hangs and its lease is left to run out.
+    pub async fn over(&self, run_id: i64) -> Stop {
+        let mut over = self.over.clone();
+        // A heartbeat that ended without a word has panicked: nobody renews the lease any more.
+        match over.wait_for(Option::is_some).await.map_or(Some(Over::Lost), |over| *over) {
+            Some(Over::Hung(still)) => Stop::Hung(still),
+            Some(Over::Lost) | None => StorageError::LeaseLost { run_id }.into(),
+        }
     }
 }
 
-async fn beat(syncer: Syncer, lease: Lease, lost: CancellationToken) {
-    let lease_for = syncer.config.worker.lease();
-    let third = (lease_for / 3).to_std().expect("a lease is longer than nothing");
-    let mut ticks = tokio::time::interval(third);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut expires = syncer.clock.now() + lease_for;
-    loop {
-        ticks.tick().await;
-        let until = syncer.clock.now() + lease_for;
-        match runs::renew(&syncer.db, &lease, until).await {
-            Ok(true) => expires = until,
-            Ok(false) => break,
-            Err(error) if syncer.clock.now() < expires => {
-                debug!("the lease could not be renewed, trying again: {error}");
+/// What the task of a heartbeat works with.
+struct Beating {
+    syncer: Syncer,
+    lease: Lease,
+    live: Arc<LiveLease>,
+    pulse: Arc<Pulse>,
+    budget: Arc<OnceLock<Arc<StoreBudget>>>,
+}
+
+impl Beating {
+    async fn go(&self) -> Over {
+        let (clock, lease_for) = (&self.syncer.clock, self.syncer.config.worker.lease());
+        let third = (lease_for / 3).to_std().expect("a lease is longer than nothing");
+        let mut ticks = tokio::time::interval(third);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let before = clock.instant();
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.live.renewal_wanted() => {}
             }
-            Err(error) => {
-                warn!("the lease could not be renewed in time: {error}");
-                break;
+            if clock.instant() - before > 2 * third {
+                // The process itself stood still, so the run could not give signs of life: it gets its time anew.
+                self.pulse.beat();
+            }
+            if let Some(late) = self.pulse.overdue() {
+                return Over::Hung(self.pulse.bound() + late);
+            }
+            let renewal = self.live.renewal();
+            match lease::renew(&self.syncer.db, &self.lease, renewal.at + lease_for).await {
+                Ok(Some(renewed)) => {
+                    self.live.renewed(renewal);
+                    self.apply(renewed);
+                }
+                Ok(None) => return Over::Lost,
+                Err(error) if self.live.holds() => debug!("the lease could not be renewed, trying again: {error}"),
+                Err(error) => {
+                    warn!("the lease could not be renewed in time: {error}");
+                    return Over::Lost;
+                }
             }
         }
     }
-    lost.cancel();
+
+    /// The limit may have been changed, in the store's row or in the configuration, and somebody else may have met HTTP 429.
+    fn apply(&self, renewed: Renewed) {
+        let Some(budget) = self.budget.get() else { return };
+        budget.set_limit(renewed.calls_per_minute.unwrap_or(self.syncer.config.budget.calls_per_minute));
+        if let Some(until) = renewed.silent_until {
+            budget.silent_until(until);
+        }
+    }
 }

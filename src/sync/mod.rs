@@ -4,30 +4,40 @@
 //! page by page, and turns whatever happened into one change of the run's state. It never claims, schedules or retries
 //! a run by itself, and it makes no call while a transaction is open.
 
-mod canary;
 mod heartbeat;
+mod key;
 mod outcome;
+mod page;
+mod progress;
 mod seam;
 mod seen;
 mod sequence;
+#[cfg(test)]
+mod tests;
+pub mod vendor;
+mod verdict;
 mod walk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, error, info, info_span, warn};
 
-use self::canary::Refusal;
 use self::heartbeat::Heartbeat;
 pub use self::outcome::Patience;
 use self::outcome::{Step, Stop};
-use self::walk::Walk;
+pub use self::progress::Progress;
+use self::walk::{Left, Walk};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::error::ErrorClass;
-use crate::domain::run::{Counts, Lease, Run};
+use crate::domain::lifecycle::Standing;
+use crate::domain::run::{Lease, Run};
+use crate::domain::store::{Credential, CredentialState};
+use crate::metrics::Metrics;
+use crate::metrics::labels::Outcome;
 use crate::storage::vault::Vault;
-use crate::storage::{Database, StorageError, runs, stores};
+use crate::storage::{Database, StorageError, lease, runs, store_calls, stores};
 use crate::transport::Transport;
 
 /// What a run needs besides itself. Clones share everything.
@@ -47,76 +57,145 @@ pub struct Syncer {
     pub owner: String,
     /// What to do with a run whose store cannot be reached.
     pub patience: Patience,
+    /// Signs of life of all runs under way, for a watchdog.
+    pub progress: Progress,
 }
+
+/// How long the sentence about a hang may take to be written: what the run hangs on may be the database.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Syncer {
     /// Works on a claimed run until it ends, is given back to the queue, or is lost to another worker.
     ///
     /// `stop` asks for an end after the page under way: its rows are committed and the run is given back.
-    /// An error means that the database failed; the lease then runs out by itself.
+    /// A run whose lease is lost, or that makes no progress for longer than any of its steps may take, is dropped at once
+    /// with all that is under way; of the latter the lease runs out by itself.
+    /// An error means that the database failed; the lease then runs out by itself too.
     pub async fn execute(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
         let span = info_span!("run", store.id = run.store_id, run.id = run.id, run.attempt = run.attempt);
-        self.execute_in_span(run, lease, stop).instrument(span).await
+        let (kind, lease) = (run.kind, &lease);
+        let work = async {
+            let heartbeat = Heartbeat::start(self, &run, lease);
+            self.work(run, lease, heartbeat, stop).await
+        };
+        let let_go = work.instrument(span).await;
+        self.metrics().run(kind, *let_go.as_ref().unwrap_or(&Outcome::Lost));
+        let_go.map(drop)
     }
 
-    async fn execute_in_span(&self, run: Run, lease: Lease, stop: &CancellationToken) -> Result<(), StorageError> {
-        let heartbeat = Heartbeat::start(self, &lease);
-        let (attempt, mut counts) = (run.attempt, run.counts);
-        let step = match self.walk(run, &lease, &heartbeat, stop, &mut counts).await {
-            Ok(end) => Step::End(end),
+    /// Where runs, pages and rows are counted.
+    fn metrics(&self) -> &Metrics {
+        self.transport.metrics()
+    }
+
+    /// [`Syncer::execute`], with the lease kept alive by `heartbeat`.
+    async fn work(
+        &self,
+        run: Run,
+        lease: &Lease,
+        heartbeat: Heartbeat,
+        stop: &CancellationToken,
+    ) -> Result<Outcome, StorageError> {
+        let (attempt, before, mut left) = (run.attempt, run.counts, None);
+        let ended = tokio::select! {
+            biased;
+            stop = heartbeat.over(lease.run_id) => Err(stop),
+            ended = self.walk(run, lease, &heartbeat, stop, &mut left) => ended,
+        };
+        // Written first, because it holds for whoever calls the store next, and however the run ended.
+        let silence = left.as_ref().and_then(|left: &Left| left.silent_until);
+        if let Some(until) = silence.or_else(|| heartbeat.silence()) {
+            store_calls::keep_silent(&self.db, lease.store_id, until).await?;
+        }
+        let step = match ended {
+            Ok(step) => step,
             Err(Stop::Storage(error @ StorageError::LeaseLost { .. })) => {
-                info!("{error}");
-                return Ok(());
+                return self.lost(lease, left.as_ref(), &error).await;
             }
             Err(Stop::Storage(error)) => return Err(error),
+            Err(Stop::Hung(stood_still)) => {
+                self.let_go(lease, stood_still).await;
+                return Ok(Outcome::Lost);
+            }
             Err(stop) => outcome::decide(stop, attempt, self),
         };
         drop(heartbeat);
         let now = self.clock.now();
+        let counts = left.as_ref().map_or(before, |left| left.counts);
         outcome::log(&step, &counts);
         let applied = match &step {
-            Step::End(end) => runs::finish(&self.db, &lease, end, &counts, now).await,
-            Step::Return(back) => runs::give_back(&self.db, &lease, back, &counts, now).await,
+            Step::End(end) => runs::finish(&self.db, lease, end, &counts, now).await,
+            Step::Return(back) => {
+                let checkpoint = left.as_ref().map(|left| &left.checkpoint);
+                runs::give_back(&self.db, lease, back, &counts, checkpoint, now).await
+            }
         };
         match applied {
-            Err(error @ StorageError::LeaseLost { .. }) => {
-                info!("{error}");
-                Ok(())
-            }
-            applied => applied,
+            Err(error @ StorageError::LeaseLost { .. }) => self.lost(lease, left.as_ref(), &error).await,
+            applied => applied.map(|()| step.outcome()),
         }
     }
 
-    /// Walks; asks a refused key again before it is believed to be refused.
+    /// A run that hangs: its attempt counts, and when its lease has run out anybody takes it over.
+    async fn let_go(&self, held: &Lease, stood_still: Duration) {
+        error!("the run made no progress for {} s and is let go; it is tried again", stood_still.as_secs());
+        let noted = tokio::time::timeout(LAST_WORDS, lease::note_hang(&self.db, held, stood_still)).await;
+        if let Ok(Err(error)) = noted {
+            warn!("that could not be written down: {error}");
+        }
+    }
+
+    /// What is left to do for a run that is no longer ours: a person who cancelled it waits to hear that no call is made
+    /// for it any more.
+    async fn lost(&self, lease: &Lease, left: Option<&Left>, error: &StorageError) -> Result<Outcome, StorageError> {
+        let counts = left.map(|left| &left.counts);
+        if runs::confirm_cancelled(&self.db, lease, counts, self.clock.now()).await? {
+            info!("the run was cancelled; stopped");
+            return Ok(Outcome::Cancelled);
+        }
+        info!("{error}");
+        Ok(Outcome::Lost)
+    }
+
+    /// Walks; begins with a small call when the key is in doubt, so that its answer is known before anything is fetched.
     async fn walk(
         &self,
         run: Run,
         lease: &Lease,
         heartbeat: &Heartbeat,
         stop: &CancellationToken,
-        counts: &mut Counts,
-    ) -> Result<runs::End, Stop> {
+        left: &mut Option<Left>,
+    ) -> Result<Step, Stop> {
+        let attempt = run.attempt;
         let store = stores::load_store(&self.db, run.store_id).await?;
-        let credential = self.vault.open(&self.db, store.id, &store.name).await?;
+        let credential = match self.vault.open(&self.db, store.id, &store.name).await {
+            Ok(credential) => credential,
+            Err(error) => {
+                key::postpone_what_does_not_open(self, &store).await?;
+                return Err(error.into());
+            }
+        };
         info!(store.name = store.name, run.kind = %run.kind, page = run.checkpoint.as_ref().map_or(0, |at| at.page), "run begins");
         let mut walk = Walk::new(self, &store, &credential, run, lease, heartbeat, stop);
-        loop {
-            let walked = walk.go().await;
-            *counts = walk.counts();
-            match walked {
-                Err(Stop::Remote(error)) if error.class == ErrorClass::Unauthorized => {
-                    let worked = walk.key_works();
-                    match canary::confirm(self, &store, &credential, walk.context(), stop, worked, &error).await? {
-                        Refusal::Passed => info!("the key works again; the walk goes on"),
-                        Refusal::Confirmed(end) => {
-                            *counts = walk.counts();
-                            return Ok(end);
-                        }
-                    }
-                }
-                Err(stop) => return Err(stop),
-                Ok(()) => return walk.verdict().await,
+        let walked = self.walk_on(&mut walk, &credential).await;
+        *left = Some(walk.leave());
+        match walked {
+            Ok(end) => Ok(Step::End(end)),
+            Err(Stop::Remote(error)) => {
+                let standing = walk.key_works().map_or(credential.standing, Standing::working);
+                Ok(key::after_failure(self, &store, &credential, standing, attempt, error).await?)
             }
+            Err(stop) => Err(stop),
         }
+    }
+
+    /// Walks to the end, or to what stops it.
+    async fn walk_on(&self, walk: &mut Walk<'_>, credential: &Credential) -> Result<runs::End, Stop> {
+        match credential.standing.state {
+            CredentialState::Ok => {}
+            CredentialState::Suspect | CredentialState::Revoked => walk.canary().await?,
+        }
+        walk.go().await?;
+        walk.verdict().await
     }
 }

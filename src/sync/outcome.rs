@@ -1,11 +1,14 @@
 //! Whatever happened to a run, as one change of its state.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
+use chrono::{SubsecRound, TimeDelta};
 use tracing::{error, info, warn};
 
 use super::Syncer;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::run::{Counts, RunState, Verdict};
+use crate::metrics::labels::Outcome;
 use crate::storage::StorageError;
 use crate::storage::runs::{End, Return};
 use crate::storage::vault::VaultError;
@@ -34,6 +37,12 @@ pub enum Stop {
     /// We are stopping.
     #[error("stopping")]
     Asked,
+    /// The run has had its slice, and others wait.
+    #[error("the slice is over")]
+    Yielded,
+    /// The run made no progress for so long.
+    #[error("no progress for {} s", .0.as_secs())]
+    Hung(Duration),
 }
 
 impl From<VaultError> for Stop {
@@ -54,7 +63,20 @@ pub enum Step {
     Return(Return),
 }
 
-/// The shortest silence after HTTP 429 (spec: Neto API §4.5).
+impl Step {
+    /// The same in a word, for counting.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::End(end) => Outcome::of_end(end.state, end.verdict),
+            Self::Return(Return::Retry { .. }) => Outcome::Retried,
+            Self::Return(Return::Snooze { .. }) => Outcome::Snoozed,
+            Self::Return(Return::Interrupted) => Outcome::Interrupted,
+            Self::Return(Return::Yielded) => Outcome::Yielded,
+        }
+    }
+}
+
+/// The silence after HTTP 429, should the transport not say how long it is to be.
 const SILENCE: TimeDelta = TimeDelta::seconds(60);
 
 /// Decides what becomes of the run.
@@ -62,15 +84,16 @@ pub fn decide(stop: Stop, attempt: i32, syncer: &Syncer) -> Step {
     let now = syncer.clock.now();
     let error = match stop {
         Stop::Asked => return Step::Return(Return::Interrupted),
+        Stop::Yielded => return Step::Return(Return::Yielded),
         Stop::Remote(error) => error,
         Stop::Vault(error) => RemoteError::new(ErrorClass::Config, error.to_string()),
-        Stop::Storage(error) => RemoteError::new(ErrorClass::Internal, error.to_string()),
+        Stop::Storage(_) | Stop::Hung(_) => RemoteError::new(ErrorClass::Internal, stop.to_string()),
     };
     let sentence = sentence(&error);
     match error.class {
         ErrorClass::RateLimited => {
             let asked = error.retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or(SILENCE);
-            Step::Return(Return::Snooze { at: now + asked.max(SILENCE), error: sentence })
+            Step::Return(Return::Snooze { at: (now + asked).trunc_subsecs(3), class: error.class, error: sentence })
         }
         ErrorClass::Transient
             if syncer.patience == Patience::Daemon && attempt < syncer.config.worker.max_attempts.cast_signed() =>
@@ -122,8 +145,12 @@ pub fn log(step: &Step, counts: &Counts) {
         }
         Step::End(end) => say!(error, "run {}: {}", end.state, end.error.as_deref().unwrap_or_default()),
         Step::Return(Return::Retry { at, error, .. }) => say!(warn, "run will be tried again at {at}: {error}"),
-        Step::Return(Return::Snooze { at, error }) => say!(info, "run rests until {at}: {error}"),
+        Step::Return(Return::Snooze { at, class: ErrorClass::RateLimited, error }) => {
+            say!(info, "run rests until {at}: {error}");
+        }
+        Step::Return(Return::Snooze { at, error, .. }) => say!(warn, "run rests until {at}: {error}"),
         Step::Return(Return::Interrupted) => say!(info, "run interrupted; it goes on at its checkpoint"),
+        Step::Return(Return::Yielded) => say!(info, "run gives its place to others that wait, and goes on behind them"),
     }
 }
 

@@ -10,6 +10,8 @@
 //!
 //! Where a doubt is left, it becomes a sentence of the verdict.
 
+use crate::domain::run::ListSoFar;
+
 /// What to do with a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -26,10 +28,10 @@ pub enum Next {
 pub struct Sequence {
     /// Records asked for a page.
     asked: usize,
-    /// Records of the last page that brought something; `None` at the beginning and after an interruption.
-    last: Option<usize>,
+    /// Records of the last page that brought something; `None` at the beginning.
+    pub last: Option<usize>,
     /// Records of the largest page before the last one: a server may cap what was asked.
-    largest_before: usize,
+    pub largest_before: usize,
     /// How many pages in a row brought nothing new.
     repeats: u32,
     hole: Option<Hole>,
@@ -47,9 +49,10 @@ enum Hole {
 }
 
 impl Sequence {
-    /// Nothing is known yet; a page is asked to have `asked` records.
-    pub fn new(asked: u32) -> Self {
-        Self { asked: asked as usize, last: None, largest_before: 0, repeats: 0, hole: None, doubts: Vec::new() }
+    /// Goes on behind the pages that have shown `list`; a page is asked to have `asked` records.
+    pub fn resume(asked: u32, list: &ListSoFar) -> Self {
+        let (last, largest_before, doubts) = (list.last, list.largest, list.doubts.clone());
+        Self { asked: asked as usize, last, largest_before, repeats: 0, hole: None, doubts }
     }
 
     /// Judges page `number` with so many `records` of which `new` have not been met in this walk. `new` is asked only
@@ -116,7 +119,7 @@ mod tests {
 
     /// Walks over a server that answers page n with `answer(n, how often n was asked before)`, the records as numbers.
     fn walk(asked: u32, answer: impl Fn(u32, usize) -> Vec<u32>) -> (Vec<u32>, Vec<u32>, Vec<String>) {
-        let mut sequence = Sequence::new(asked);
+        let mut sequence = Sequence::resume(asked, &ListSoFar::default());
         let (mut pages, mut met) = (Vec::new(), Vec::new());
         let mut page = 0;
         for _ in 0..50 {

@@ -5,54 +5,78 @@
 //! before anything of it is given up.
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, debug, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::Syncer;
 use super::heartbeat::Heartbeat;
-use super::outcome::{Stop, failed};
+use super::outcome::{Patience, Stop};
+use super::page::{keep_last, normalize};
 use super::seen::Seen;
 use super::sequence::{Next, Sequence};
+use super::vendor::Vendor;
+use crate::clock::SharedClock;
 use crate::connector::neto::{self, Page, Shape};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
-use crate::domain::product::Product;
-use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunState, Verdict};
+use crate::domain::http::Answer;
+use crate::domain::run::{Checkpoint, Counts, Lease, ListSoFar, Run};
 use crate::domain::store::{Credential, Store};
-use crate::storage::products::{self, PageWrite, Quarantined};
-use crate::storage::runs::End;
-use crate::storage::{StorageError, credentials};
-use crate::transport::{CallContext, StoreBudget, quotable};
+use crate::storage::products::{self, PageWrite};
+use crate::storage::{StorageError, credentials, runs_waiting};
+use crate::transport::{CallContext, StoreBudget, UnderLease, quotable};
 
-/// How long a stop waits for the page under way before it leaves without it.
+/// How long a stop waits for the pages under way before it leaves without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an answer speaks for the store.
+const NOTED_FOR: TimeDelta = TimeDelta::minutes(1);
 
 /// A page on its way.
 type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
 
 /// One walk over a store's catalogue.
 pub struct Walk<'a> {
-    syncer: &'a Syncer,
-    store: &'a Store,
+    pub(super) syncer: &'a Syncer,
+    pub(super) store: &'a Store,
     credential: &'a Credential,
     lease: &'a Lease,
     heartbeat: &'a Heartbeat,
     stop: &'a CancellationToken,
     context: Arc<CallContext>,
-    shape: Shape,
+    pub(super) shape: Shape,
+    /// As it was committed last.
     checkpoint: Checkpoint,
+    /// The page to ask for next: behind the checkpoint when pages had to be looked at again.
+    position: u32,
     /// Counts at the last commit, without the calls of this attempt.
-    counts: Counts,
+    pub(super) counts: Counts,
     seen: Seen,
-    sequence: Sequence,
+    pub(super) sequence: Sequence,
+    /// Since when the run has been at work without having looked whether others wait.
+    slice: Instant,
     /// Whether the last request was refused, and is made once more as it was.
     refused: bool,
-    /// Whether a call of this attempt has succeeded.
-    key_works: bool,
+    /// When it was last noted that the store accepts the key.
+    key_works: Option<DateTime<Utc>>,
+}
+
+/// What a walk leaves behind, however it ended.
+#[derive(Debug)]
+pub struct Left {
+    /// Counts up to the end, every call included.
+    pub counts: Counts,
+    /// Where the next attempt goes on and what the budget had at the end.
+    pub checkpoint: Checkpoint,
+    /// Until when the store has asked for silence.
+    pub silent_until: Option<DateTime<Utc>>,
 }
 
 impl<'a> Walk<'a> {
@@ -66,16 +90,19 @@ impl<'a> Walk<'a> {
         heartbeat: &'a Heartbeat,
         stop: &'a CancellationToken,
     ) -> Self {
-        let now = syncer.clock.now();
-        let checkpoint =
-            run.checkpoint.unwrap_or(Checkpoint { page: 0, page_size: syncer.config.fetch.page_size, budget: None });
-        let calls_per_minute = store.calls_per_minute.unwrap_or(syncer.config.budget.calls_per_minute);
-        // Without a state we do not know what others did within the last minute: begin with an empty bucket.
-        let budget = match checkpoint.budget {
-            Some(state) => Budget::restore(state, calls_per_minute, now),
-            None => Budget::empty(calls_per_minute, now),
-        };
-        let sequence = Sequence::new(checkpoint.page_size);
+        let page_size = syncer.config.fetch.page_size;
+        let checkpoint = run.checkpoint.unwrap_or_else(|| Checkpoint { page_size, ..Checkpoint::default() });
+        let budget = StoreBudget::new(budget(syncer, store, lease, &checkpoint), syncer.clock.clone());
+        if let Some(until) = store.silent_until {
+            budget.silent_until(until);
+        }
+        heartbeat.govern(budget.clone());
+        let under = UnderLease { lease: heartbeat.live.clone(), pulse: heartbeat.pulse.clone(), stop: stop.clone() };
+        let list = &checkpoint.list;
+        let mut sequence = Sequence::resume(checkpoint.page_size, list);
+        if list.unordered && !sequence.doubts.iter().any(|doubt| doubt == UNORDERED) {
+            sequence.doubts.push(UNORDERED.to_owned());
+        }
         Self {
             syncer,
             store,
@@ -83,64 +110,91 @@ impl<'a> Walk<'a> {
             lease,
             heartbeat,
             stop,
-            context: Arc::new(CallContext::new(&store.name, StoreBudget::new(budget, now), CancellationToken::new())),
-            shape: Shape::full(),
-            checkpoint,
+            context: Arc::new(CallContext::new(&store.name, budget, CancellationToken::new()).under(under)),
+            shape: Shape::full_without(&list.given_up),
+            position: checkpoint.page,
             counts: run.counts,
-            seen: Seen::default(),
+            seen: Seen::resume(list),
             sequence,
+            checkpoint,
+            slice: syncer.clock.instant(),
             refused: false,
-            key_works: false,
+            key_works: None,
         }
     }
 
-    /// Budget and call counter of the walk.
-    pub fn context(&self) -> &CallContext {
-        &self.context
-    }
-
     /// Counts up to now, every call included.
-    pub fn counts(&self) -> Counts {
+    fn counts(&self) -> Counts {
         Counts { calls: self.counts.calls + self.context.calls_made().cast_signed(), ..self.counts }
     }
 
-    /// Whether the store has accepted the key in this attempt.
-    pub fn key_works(&self) -> bool {
+    /// When the store accepted the key in this attempt, if it did.
+    pub fn key_works(&self) -> Option<DateTime<Utc>> {
         self.key_works
     }
 
-    /// Walks to the end of the list. After an error it can be called again and goes on at the checkpoint.
+    /// Ends the walk's calls for good and says what it leaves behind.
+    pub fn leave(&self) -> Left {
+        let silent_until = self.context.budget.silence();
+        let budget = self.context.budget.close(self.lease.epoch);
+        let checkpoint = Checkpoint { budget, ..self.checkpoint.clone() };
+        Left { counts: self.counts(), checkpoint, silent_until }
+    }
+
+    /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.
+    pub async fn canary(&mut self) -> Result<(), Stop> {
+        let request = neto::canary(&self.store.url, self.credential);
+        let once = self.credential.standing.is_retest();
+        let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
+        let call = async move {
+            let decode = |answer: Answer| neto::decode(answer.body, answer.lossy);
+            if once {
+                transport.call_once(&context, &request, decode).await
+            } else {
+                transport.call(&context, &request, decode).await
+            }
+        };
+        let patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
+        self.wait(AbortOnDropHandle::new(tokio::spawn(call.in_current_span())), patience).await?;
+        self.note_working_key().await
+    }
+
+    /// Walks to the end of the list.
     pub async fn go(&mut self) -> Result<(), Stop> {
+        let mut patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
         let mut ahead: VecDeque<Ahead> = VecDeque::new();
-        let mut to_ask = self.checkpoint.page;
+        let mut to_ask = self.position;
+        // Why no more pages are asked for; those under way are stored before the walk ends.
+        let mut ending = None;
         loop {
-            while ahead.len() < self.syncer.config.fetch.in_flight as usize {
+            while ending.is_none() && ahead.len() < self.syncer.config.fetch.in_flight as usize {
                 ahead.push_back(self.ask(to_ask));
                 to_ask += 1;
             }
-            let first = ahead.pop_front().expect("at least one page is under way");
-            let page = match self.wait(first).await {
+            let Some(first) = ahead.pop_front() else { return Err(ending.unwrap_or(Stop::Asked)) };
+            let page = match self.wait(first, patience.as_mut()).await {
                 Err(Stop::Remote(error))
                     if error.class == ErrorClass::Rejected && self.ask_otherwise(&error.message) =>
                 {
                     warn!("asking again, without what the store refuses: {error}");
                     ahead.clear();
-                    to_ask = self.checkpoint.page;
+                    to_ask = self.position;
                     continue;
                 }
                 page => page?,
             };
             match self.store_page(&page).await? {
                 Next::End => return Ok(()),
+                Next::Store if ending.is_none() && self.others_wait().await? => ending = Some(Stop::Yielded),
                 Next::Store => {}
                 Next::Jump(page) => {
                     ahead.clear();
-                    self.checkpoint.page = page;
+                    self.position = page;
                     to_ask = page;
                 }
             }
             if self.stop.is_cancelled() {
-                return Err(Stop::Asked);
+                ending = Some(Stop::Asked);
             }
         }
     }
@@ -149,6 +203,17 @@ impl<'a> Walk<'a> {
     /// is lost to the mirror; then without what was refused. `false` when there is nothing left to give up.
     fn ask_otherwise(&mut self, refusal: &str) -> bool {
         !std::mem::replace(&mut self.refused, true) || self.shape.give_up(refusal)
+    }
+
+    /// Whether the run has had its slice and others wait: asked once a slice. Nobody waits for a run in the foreground
+    /// but a person; and a list in no order could not be counted on behind an interruption.
+    async fn others_wait(&mut self) -> Result<bool, StorageError> {
+        let (now, slice) = (self.syncer.clock.instant(), self.syncer.config.worker.slice());
+        if self.syncer.patience == Patience::Foreground || self.seen.unordered || now - self.slice < slice {
+            return Ok(false);
+        }
+        self.slice = now;
+        runs_waiting::anyone_waiting(&self.syncer.db, self.syncer.clock.now()).await
     }
 
     /// Starts asking for a page.
@@ -166,34 +231,33 @@ impl<'a> Walk<'a> {
         AbortOnDropHandle::new(tokio::spawn(call.in_current_span()))
     }
 
-    /// Waits for a page; a stop is patient with it for a while, a lost lease is not.
-    async fn wait(&self, page: Ahead) -> Result<Page, Stop> {
-        let asked_to_stop = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(STOP_PATIENCE).await;
-        };
+    /// Waits for a page, but not longer than a stop has `patience`. What a stop breaks off is no error of the store.
+    async fn wait(&self, page: Ahead, patience: Pin<&mut impl Future<Output = ()>>) -> Result<Page, Stop> {
         tokio::select! {
             biased;
-            () = self.heartbeat.lost() => Err(StorageError::LeaseLost { run_id: self.lease.run_id }.into()),
             page = page => match page {
+                Ok(Err(error)) if error.class == ErrorClass::Transient && self.stop.is_cancelled() => Err(Stop::Asked),
                 Ok(page) => Ok(page?),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             },
-            () = asked_to_stop => Err(Stop::Asked),
+            () = patience => Err(Stop::Asked),
         }
     }
 
     /// Normalises and writes a page and moves the checkpoint behind it.
     async fn store_page(&mut self, page: &Page) -> Result<Next, Stop> {
+        self.heartbeat.pulse.beat();
         self.note_working_key().await?;
         self.refused = false;
-        let number = self.checkpoint.page;
+        let number = self.position;
         let (mut products, quarantined) = normalize(page);
         let mut new = 0;
         let seen = &mut self.seen;
         let next = self.sequence.judge(number, page.records().len(), || {
-            let known = products.iter().map(|product| seen.product(product.inventory_id)).filter(|new| *new).count();
-            new = known + quarantined.iter().map(|record| seen.unreadable(record.raw)).filter(|new| *new).count();
+            let ids = products.iter().map(|product| product.inventory_id);
+            let known_bad = quarantined.iter().filter_map(|record| record.inventory_id);
+            let bad = quarantined.iter().filter(|record| record.inventory_id.is_none()).map(|record| record.raw);
+            new = seen.page(ids.chain(known_bad), bad);
             new > 0
         });
         if next != Next::Store {
@@ -203,11 +267,13 @@ impl<'a> Walk<'a> {
         let checkpoint = Checkpoint {
             page: number + 1,
             page_size: self.checkpoint.page_size,
-            budget: Some(self.context.budget.state()),
+            budget: self.context.budget.state(),
+            list: self.list_so_far(),
         };
         let mut counts = self.counts();
         counts.pages += 1;
         counts.seen += new as i64;
+        let renewal = self.heartbeat.live.renewal();
         let write = PageWrite {
             lease: self.lease,
             lease_for: self.syncer.config.worker.lease(),
@@ -217,13 +283,17 @@ impl<'a> Walk<'a> {
             done: &[],
             checkpoint: &checkpoint,
             counts,
-            now: self.syncer.clock.now(),
+            now: renewal.at,
         };
         let written = products::commit_page(&self.syncer.db, write).await?;
+        self.heartbeat.live.renewed(renewal);
+        self.heartbeat.pulse.beat();
         debug!(page = number, page.items = page.records().len(), page.bytes = page.bytes(), "page stored");
+        self.syncer.metrics().page_committed(&self.counts, &written);
         self.counts = Counts { calls: self.counts.calls, ..written };
+        self.position = checkpoint.page;
         self.checkpoint = checkpoint;
-        if self.checkpoint.page >= self.syncer.config.fetch.max_pages {
+        if self.position >= self.syncer.config.fetch.max_pages {
             let message =
                 format!("the list does not end within fetch.max_pages = {}", self.syncer.config.fetch.max_pages);
             return Err(RemoteError::new(ErrorClass::Data, message)
@@ -233,73 +303,46 @@ impl<'a> Walk<'a> {
         Ok(Next::Store)
     }
 
-    /// The first answer of an attempt proves that the key works.
+    fn list_so_far(&self) -> ListSoFar {
+        ListSoFar {
+            last: self.sequence.last,
+            largest: self.sequence.largest_before,
+            highest_id: self.seen.highest_id,
+            unordered: self.seen.unordered,
+            doubts: self.sequence.doubts.clone(),
+            given_up: self.shape.given_up.clone(),
+        }
+    }
+
+    /// The first answer of an attempt proves that the key works, and now and then a later one: other stores of the connector
+    /// are judged by when this one last answered.
     async fn note_working_key(&mut self) -> Result<(), Stop> {
-        if !self.key_works {
-            let now = self.syncer.clock.now();
-            credentials::credential_worked(&self.syncer.db, self.store.id, &self.credential.fingerprint, now).await?;
-            self.key_works = true;
+        let now = self.syncer.clock.now();
+        if self.key_works.is_some_and(|noted| now - noted < NOTED_FOR) {
+            return Ok(());
+        }
+        let Syncer { db, config, .. } = self.syncer;
+        if credentials::credential_worked(db, self.store.id, &self.credential.fingerprint, None, now).await? {
+            info!("the key works again");
+        }
+        if self.key_works.replace(now).is_none() && self.credential.failing {
+            Vendor { db, rule: config.auth.outage(), connector: &self.store.connector }.look(now).await?;
         }
         Ok(())
     }
-
-    /// What the finished walk says about the copy.
-    pub async fn verdict(self) -> Result<End, Stop> {
-        let mut doubts = self.sequence.doubts;
-        let Counts { seen, quarantined, .. } = self.counts;
-        let max_share = self.syncer.config.quarantine.max_share;
-        if quarantined > FEW && quarantined as f64 > max_share * seen as f64 {
-            let error = format!(
-                "{quarantined} of {seen} records could not be read, more than quarantine.max_share = {max_share} allows; \
-                 see `netosync quarantine list {}`",
-                self.store.name
-            );
-            return Ok(failed(ErrorClass::Data, error));
-        }
-        if quarantined > 0 {
-            doubts.push(format!(
-                "{quarantined} records are in quarantine, see `netosync quarantine list {}`",
-                self.store.name
-            ));
-        }
-        if !self.shape.refused.is_empty() {
-            doubts.push(format!("the store refuses the selectors {}", self.shape.refused.join(", ")));
-        }
-        let held = products::count(&self.syncer.db, self.store.id).await?;
-        if seen.unsigned_abs() < held {
-            doubts.push(format!(
-                "the store listed {seen} products where the mirror holds {held}; the others are kept as they were"
-            ));
-        }
-        let verdict = if doubts.is_empty() { Verdict::Complete } else { Verdict::Partial };
-        let error = (!doubts.is_empty()).then(|| doubts.join("; "));
-        Ok(End { state: RunState::Succeeded, verdict: Some(verdict), error_class: None, error })
-    }
 }
 
-/// So many bad records never fail a run by themselves.
-const FEW: i64 = 10;
+/// A doubt about a walk that was interrupted.
+const UNORDERED: &str = "the store lists its products in no order, so those it listed before and after an interruption cannot be told apart";
 
-/// Of several records of one product in a page the last is the newest.
-fn keep_last(products: &mut Vec<Product<'_>>) {
-    let mut met = std::collections::HashSet::with_capacity(products.len());
-    products.reverse();
-    products.retain(|product| met.insert(product.inventory_id));
-    products.reverse();
+/// What is left of the store's budget for the holder of `lease`.
+fn budget(syncer: &Syncer, store: &Store, lease: &Lease, checkpoint: &Checkpoint) -> Budget {
+    let calls_per_minute = store.calls_per_minute.unwrap_or(syncer.config.budget.calls_per_minute);
+    Budget::resume(checkpoint.budget, lease.epoch, calls_per_minute, syncer.clock.now())
 }
 
-/// The products of a page, and the records that are none.
-fn normalize(page: &Page) -> (Vec<Product<'_>>, Vec<Quarantined<'_>>) {
-    let mut products = Vec::with_capacity(page.records().len());
-    let mut quarantined = Vec::new();
-    for record in page.records() {
-        match neto::normalize(record, page.lossy) {
-            Ok(product) => products.push(product),
-            Err(reject) => {
-                debug!(inventory_id = reject.inventory_id, "quarantined: {}", reject.reason);
-                quarantined.push(Quarantined { inventory_id: reject.inventory_id, reason: reject.reason, raw: record });
-            }
-        }
-    }
-    (products, quarantined)
+/// Resolves when a stop has waited long enough for the pages under way.
+async fn end_of_patience(stop: &CancellationToken, clock: &SharedClock) {
+    stop.cancelled().await;
+    clock.sleep(STOP_PATIENCE).await;
 }

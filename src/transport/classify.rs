@@ -11,6 +11,7 @@ use super::guard::Forbidden;
 use crate::domain::budget::MAX_FREEZE;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::Answer;
+use crate::metrics::labels::Called;
 
 /// The least silence after HTTP 429, whatever the server says (spec: Neto API §4.5).
 pub(super) const LEAST_SILENCE: Duration = Duration::from_mins(1);
@@ -100,6 +101,17 @@ pub(super) fn failure(target: Target<'_>, error: &reqwest::Error, received: usiz
         return transient(format!("the answer of {host} broke off after {received} bytes: {cause}"));
     }
     transient(format!("the call to {host} failed: {cause}"))
+}
+
+/// The same in a word, for counting.
+pub(super) fn called(error: &reqwest::Error) -> Called {
+    if error.is_connect() {
+        Called::NoConnection
+    } else if error.is_timeout() {
+        Called::Timeout
+    } else {
+        Called::Broken
+    }
 }
 
 /// How long the server asks us to stay away: seconds or an HTTP date. At most a day, and nothing it says is an error.

@@ -1,84 +1,16 @@
-//! What belongs to the calls of one run: the store's budget, the count, the way to stop.
+//! What belongs to the calls of one run: the store's budget, the lease they are made under, the count, the way to stop.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::budget::{Budget, BudgetState};
+use super::{LiveLease, Pulse, StoreBudget};
 use crate::domain::error::{ErrorClass, RemoteError};
-
-/// A silence shorter than this is waited for within the run; a longer one is the queue's affair, so that the slot is free
-/// for another store.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The budget of one store, shared by its calls. Time passes here as the machine counts it, from the clock's time at the
-/// beginning: a wall clock that is set while a run goes on neither gives calls away nor stops the run.
-#[derive(Debug)]
-pub struct StoreBudget {
-    budget: Mutex<Budget>,
-    origin: DateTime<Utc>,
-    begun: Instant,
-}
-
-impl StoreBudget {
-    /// Shares `budget` from `now` (the clock's time) on.
-    #[must_use]
-    pub fn new(budget: Budget, now: DateTime<Utc>) -> Arc<Self> {
-        Arc::new(Self { budget: Mutex::new(budget), origin: now, begun: Instant::now() })
-    }
-
-    /// What a checkpoint has to carry.
-    #[must_use]
-    pub fn state(&self) -> BudgetState {
-        self.lock().state()
-    }
-
-    /// No call for the next `silence`.
-    pub fn freeze(&self, silence: Duration) {
-        let now = self.now();
-        let silence = TimeDelta::from_std(silence).unwrap_or(TimeDelta::MAX);
-        self.lock().freeze(now.checked_add_signed(silence).unwrap_or(DateTime::<Utc>::MAX_UTC), now);
-    }
-
-    /// Waits until the store may be called. An error means that it wants to be left alone for longer than is waited.
-    pub(super) async fn turn(&self, host: &str) -> Result<(), RemoteError> {
-        loop {
-            let wait = {
-                let now = self.now();
-                let mut budget = self.lock();
-                match budget.take(now) {
-                    Ok(()) => return Ok(()),
-                    Err(wait) if wait > PATIENCE && budget.frozen(now).is_some() => return Err(silent(host, wait)),
-                    Err(wait) => wait,
-                }
-            };
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    fn now(&self) -> DateTime<Utc> {
-        let passed = TimeDelta::from_std(self.begun.elapsed()).unwrap_or(TimeDelta::MAX);
-        self.origin.checked_add_signed(passed).unwrap_or(DateTime::<Utc>::MAX_UTC)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().expect("nothing panics while the budget is held")
-    }
-}
-
-fn silent(host: &str, wait: Duration) -> RemoteError {
-    let seconds = wait.as_secs() + 1;
-    let mut error = RemoteError::new(
-        ErrorClass::RateLimited,
-        format!("{host} has asked for silence, {seconds} s of it are left; no call was made"),
-    );
-    error.retry_after = Some(wait);
-    error
-}
 
 /// One run's side of its calls.
 #[derive(Debug)]
@@ -89,15 +21,34 @@ pub struct CallContext {
     pub budget: Arc<StoreBudget>,
     /// Calls made so far, repeats included.
     pub calls: AtomicU64,
-    /// Gives up whatever is under way: a hard stop, or the lease is lost.
+    /// Gives up whatever is under way: a hard stop.
     pub cancel: CancellationToken,
+    /// What a call of a run depends on; `None` for a call that belongs to no run.
+    run: Option<UnderLease>,
+}
+
+/// What a run's calls depend on.
+#[derive(Debug)]
+pub struct UnderLease {
+    /// No try is made unless it holds.
+    pub lease: Arc<LiveLease>,
+    /// Gets the signs of life.
+    pub pulse: Arc<Pulse>,
+    /// Asks for an end: a try under way goes on, no other begins, and nothing is waited for.
+    pub stop: CancellationToken,
 }
 
 impl CallContext {
     /// A context that has made no call.
     #[must_use]
     pub fn new(store: impl Into<String>, budget: Arc<StoreBudget>, cancel: CancellationToken) -> Self {
-        Self { store: store.into(), budget, calls: AtomicU64::new(0), cancel }
+        Self { store: store.into(), budget, calls: AtomicU64::new(0), cancel, run: None }
+    }
+
+    /// The calls belong to a run and are made under its lease only.
+    #[must_use]
+    pub fn under(self, run: UnderLease) -> Self {
+        Self { run: Some(run), ..self }
     }
 
     /// Calls made so far, repeats included.
@@ -106,42 +57,181 @@ impl CallContext {
         self.calls.load(Ordering::Relaxed)
     }
 
-    pub(super) fn count(&self) {
+    /// Waits until the store may be called. An error means that it wants to be left alone for longer than is waited, or
+    /// that the run is asked to stop.
+    pub(super) async fn turn(&self, host: &str) -> Result<(), RemoteError> {
+        while let Some(wait) = self.budget.take(host)? {
+            tokio::select! {
+                rested = self.rest(wait) => rested?,
+                () = self.budget.changed() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits. An error means that the run is asked to stop.
+    pub(super) async fn rest(&self, wait: Duration) -> Result<(), RemoteError> {
+        let sleep = self.budget.clock().sleep(wait);
+        let Some(run) = &self.run else {
+            sleep.await;
+            return Ok(());
+        };
+        run.pulse.rest(wait);
+        tokio::select! {
+            biased;
+            () = run.stop.cancelled() => Err(given_up()),
+            () = sleep => Ok(()),
+        }
+    }
+
+    /// Makes one try, `call`, and counts it. It is driven only while the lease surely holds, up to its last step: a process
+    /// that was stopped while it connected must not send the request when it goes on. One that ran out is waited for until
+    /// it is renewed; when it is lost, that is the error.
+    pub(super) async fn try_once<F: Future>(&self, call: F) -> Result<F::Output, RemoteError> {
+        let Some(run) = &self.run else {
+            self.count();
+            return Ok(call.await);
+        };
+        let (mut call, mut begun) = (pin!(call), false);
+        loop {
+            if !run.lease.held().await {
+                return Err(RemoteError::new(ErrorClass::Transient, "the run's lease is lost; no call was made"));
+            }
+            let driven = poll_fn(|cx| {
+                if !run.lease.holds() {
+                    return Poll::Ready(None);
+                }
+                if !std::mem::replace(&mut begun, true) {
+                    self.count();
+                    run.pulse.beat();
+                }
+                call.as_mut().poll(cx).map(Some)
+            });
+            if let Some(answer) = driven.await {
+                run.pulse.beat();
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn count(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
 }
 
+/// The error of a call that was not made, or not finished, because of a stop. Look at the token before judging it.
+pub(super) fn given_up() -> RemoteError {
+    RemoteError::new(ErrorClass::Transient, "the call was given up: the run is being stopped")
+}
+
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::domain::budget::Budget;
 
     fn noon() -> DateTime<Utc> {
         DateTime::from_timestamp_millis(1_700_000_000_000).expect("in range")
     }
 
+    fn context(budget: Budget) -> (Arc<ManualClock>, CallContext) {
+        let clock = ManualClock::new(noon());
+        let budget = StoreBudget::new(budget, clock.clone());
+        (clock, CallContext::new("shop", budget, CancellationToken::new()))
+    }
+
+    /// The same, under a lease of a minute.
+    fn under_lease(budget: Budget) -> (Arc<ManualClock>, CallContext, Arc<LiveLease>, CancellationToken) {
+        let (clock, context) = context(budget);
+        let minute = TimeDelta::minutes(1);
+        let lease = LiveLease::new(clock.clone(), minute, Some(clock.now() + minute));
+        let pulse = Pulse::new(clock.clone(), Duration::from_hours(1));
+        let stop = CancellationToken::new();
+        let run = UnderLease { lease: lease.clone(), pulse, stop: stop.clone() };
+        (clock, context.under(run), lease, stop)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn calls_wait_for_their_turn() {
-        let budget = StoreBudget::new(Budget::empty(60, noon()), noon());
+        let (_, context) = context(Budget::empty(60, noon()));
         let begun = Instant::now();
         for _ in 0..10 {
-            budget.turn("shop").await.expect("a turn");
+            context.turn("shop").await.expect("a turn");
         }
-        // 60 a minute with a burst of 2 is 59 in 60.001 s.
-        assert!(
-            (Duration::from_secs(10)..Duration::from_millis(10_200)).contains(&begun.elapsed()),
-            "{:?}",
-            begun.elapsed()
-        );
+        // 60 a minute with a burst of 2 is 59 in 61.001 s.
+        let passed = begun.elapsed();
+        assert!((Duration::from_millis(10_339)..Duration::from_millis(10_500)).contains(&passed), "{passed:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_long_silence_is_not_waited_for_and_a_short_one_is() {
-        let budget = StoreBudget::new(Budget::new(300, noon()), noon());
-        budget.freeze(Duration::from_mins(1));
-        let error = budget.turn("shop").await.expect_err("silent");
+        let (_, context) = context(Budget::new(300, noon()));
+        context.budget.freeze(Duration::from_mins(1));
+        let error = context.turn("shop").await.expect_err("silent");
         assert_eq!((error.class, error.retry_after), (ErrorClass::RateLimited, Some(Duration::from_mins(1))));
         tokio::time::advance(Duration::from_secs(56)).await;
-        budget.turn("shop").await.expect("a turn");
-        assert_eq!(budget.state().at, noon() + TimeDelta::seconds(60));
+        context.turn("shop").await.expect("a turn");
+        assert_eq!(context.budget.state().map(|state| state.at), Some(noon() + TimeDelta::seconds(60)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_raised_ends_a_wait_that_has_become_too_long() {
+        let (_, context) = context(Budget::empty(1, noon()));
+        let begun = Instant::now();
+        let (turn, ()) = tokio::join!(context.turn("shop"), async { context.budget.set_limit(60_000) });
+        assert!(turn.is_ok() && begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_budget_lets_nothing_through_and_says_what_was_left() {
+        let (_, context) = context(Budget::new(300, noon()));
+        context.turn("shop").await.expect("a turn");
+        let left = context.budget.close(7).expect("it was open");
+        assert_eq!((left.settled_by, Budget::resume(Some(left), 8, 300, noon()).state().level), (Some(7), left.level));
+        context.turn("shop").await.expect_err("closed");
+        assert_eq!(context.budget.close(7), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_wait_for_the_budget_at_once() {
+        let (_, context, _, stop) = under_lease(Budget::empty(1, noon()));
+        let begun = Instant::now();
+        let (turn, ()) = tokio::join!(context.turn("shop"), async { stop.cancel() });
+        assert_eq!((turn.expect_err("stopped").class, begun.elapsed()), (ErrorClass::Transient, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_is_neither_begun_nor_continued_once_the_lease_has_run_out() {
+        let (clock, context, lease, _) = under_lease(Budget::new(300, noon()));
+        // Connecting takes a moment, in which the process is stopped for longer than its lease; then it would send.
+        let sent = AtomicU64::new(0);
+        let call = async {
+            clock.advance(TimeDelta::hours(1));
+            tokio::task::yield_now().await;
+            sent.fetch_add(1, Ordering::Relaxed);
+        };
+        let (tried, ()) = tokio::join!(context.try_once(call), async {
+            lease.renewal_wanted().await;
+            lease.lose();
+        });
+        tried.expect_err("lost");
+        assert_eq!((sent.load(Ordering::Relaxed), context.calls_made()), (0, 1));
+        context.try_once(async { sent.fetch_add(1, Ordering::Relaxed) }).await.expect_err("lost");
+        assert_eq!((sent.load(Ordering::Relaxed), context.calls_made()), (0, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_goes_on_when_the_lease_that_ran_out_is_renewed() {
+        let (clock, context, lease, _) = under_lease(Budget::new(300, noon()));
+        clock.advance(TimeDelta::hours(1));
+        let (tried, ()) = tokio::join!(context.try_once(async { 5 }), async {
+            lease.renewal_wanted().await;
+            assert_eq!(context.calls_made(), 0);
+            lease.renewed(lease.renewal());
+        });
+        assert_eq!((tried, context.calls_made()), (Ok(5), 1));
     }
 }

@@ -1,12 +1,13 @@
 //! The only user of HTTP. Every call of every connector passes through [`Transport::call`], which keeps the promises:
 //!
 //! ```text
-//! budget ─► send (time limits, size limit, guarded addresses, no redirects) ─► class by status ─► connector's decode
-//!    ▲                                                                                               │
-//!    └──────────────── wait with jitter ◄── transient, tries and time left ◄── redacted error ◄──────┘
+//! budget ─► lease ─► send (time limits, size limit, guarded addresses, no redirects) ─► class by status ─► connector's decode
+//!    ▲                                                                                                        │
+//!    └──────────────────── wait with jitter ◄── transient, tries and time left ◄── redacted error ◄───────────┘
 //! ```
 //!
 //! * No call without the budget's consent, repeats included; every one is counted.
+//! * No call of a run unless its lease surely holds at that moment ([`LiveLease`]), however long the process stood still.
 //! * Only transient errors are tried again here. HTTP 429 freezes the budget for a minute at least and is returned at
 //!   once: a minute is too long to hold a worker's slot, so the run goes back to the queue for that time.
 //! * An error never holds a header, nor a credential the server sent back, nor more than the first characters of a body.
@@ -15,9 +16,14 @@
 mod classify;
 mod context;
 mod guard;
+mod live_lease;
+mod pulse;
 mod redact;
 pub mod retry;
+mod store_budget;
+mod webhook;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -30,9 +36,15 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::{Answer, HeaderText, Request};
+use crate::metrics::labels::Called;
+use crate::metrics::{Call, Metrics};
 
-pub use context::{CallContext, StoreBudget};
+pub use context::{CallContext, UnderLease};
+pub use live_lease::{LiveLease, Renewal};
+pub use pulse::Pulse;
 pub use retry::RetryPolicy;
+pub use store_budget::StoreBudget;
+pub use webhook::{NotDelivered, Webhook};
 
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));
@@ -41,7 +53,7 @@ const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));
 const ERROR_BODY_BYTES: usize = 16 << 10;
 
 /// The limits of all calls.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// For a connection to come about.
     pub connect_timeout: Duration,
@@ -96,6 +108,7 @@ pub struct Transport {
     http: Option<reqwest::Client>,
     settings: Settings,
     clock: SharedClock,
+    metrics: Arc<Metrics>,
 }
 
 impl Transport {
@@ -103,7 +116,25 @@ impl Transport {
     pub fn new(settings: Settings, clock: SharedClock) -> Result<Self, TransportError> {
         let https = client(&settings, if settings.allow_loopback { Reach::Any } else { Reach::Public })?;
         let http = settings.allow_loopback.then(|| client(&settings, Reach::NotPublic)).transpose()?;
-        Ok(Self { https, http, settings, clock })
+        Ok(Self { https, http, settings, clock, metrics: Arc::default() })
+    }
+
+    /// Counts its calls there.
+    #[must_use]
+    pub fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where its calls are counted; whoever works with it counts there too.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The limits it was set up with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Sends `request` and gives a 2xx answer to `decode`, whose error may ask for another try by its class.
@@ -116,10 +147,30 @@ impl Transport {
         request: &Request,
         decode: impl Fn(Answer) -> Result<T, RemoteError>,
     ) -> Result<T, RemoteError> {
+        self.within(ctx, request, decode, self.settings.retry).await
+    }
+
+    /// [`Transport::call`] that is made once, whatever becomes of it.
+    pub async fn call_once<T>(
+        &self,
+        ctx: &CallContext,
+        request: &Request,
+        decode: impl Fn(Answer) -> Result<T, RemoteError>,
+    ) -> Result<T, RemoteError> {
+        self.within(ctx, request, decode, RetryPolicy { attempts: 1, ..self.settings.retry }).await
+    }
+
+    async fn within<T>(
+        &self,
+        ctx: &CallContext,
+        request: &Request,
+        decode: impl Fn(Answer) -> Result<T, RemoteError>,
+        policy: RetryPolicy,
+    ) -> Result<T, RemoteError> {
         tokio::select! {
             biased;
-            () = ctx.cancel.cancelled() => Err(RemoteError::new(ErrorClass::Transient, "the call was given up: the run is being stopped")),
-            result = self.tries(ctx, request, decode) => result,
+            () = ctx.cancel.cancelled() => Err(context::given_up()),
+            result = self.tries(ctx, request, decode, policy) => result,
         }
     }
 
@@ -128,6 +179,7 @@ impl Transport {
         ctx: &CallContext,
         request: &Request,
         decode: impl Fn(Answer) -> Result<T, RemoteError>,
+        policy: RetryPolicy,
     ) -> Result<T, RemoteError> {
         let target = Target { url: &request.url, store: &ctx.store };
         let redactor = Redactor::of(request);
@@ -135,14 +187,14 @@ impl Transport {
         let client = self.client(target)?;
         let mut retries = None;
         loop {
-            ctx.budget.turn(target.host()).await?;
-            ctx.count();
-            let retries = retries.get_or_insert_with(|| self.settings.retry.begin());
+            ctx.turn(target.host()).await?;
+            let retries = retries.get_or_insert_with(|| policy.begin());
             let post = client.post(request.url.clone()).headers(headers.clone()).body(request.body.clone());
-            let error = match self.once(target, post, &redactor).await.and_then(&decode) {
+            let error = match ctx.try_once(self.once(target, post, &redactor)).await?.and_then(&decode) {
                 Ok(value) => return Ok(value),
                 Err(error) => silence(ctx, redactor.error(error)),
             };
+            self.metrics.failed_call(error.class);
             let wait = match error.class {
                 ErrorClass::Transient => retries.next_wait(error.retry_after),
                 _ => None,
@@ -154,7 +206,7 @@ impl Transport {
                 error = error.message,
                 "the call failed and is made again"
             );
-            tokio::time::sleep(wait).await;
+            ctx.rest(wait).await?;
         }
     }
 
@@ -165,21 +217,29 @@ impl Transport {
         post: reqwest::RequestBuilder,
         redactor: &Redactor<'_>,
     ) -> Result<Answer, RemoteError> {
-        let begun = Instant::now();
-        let response = post.send().await.map_err(|error| classify::failure(target, &error, 0))?;
+        let (begun, mut call) = (Instant::now(), self.metrics.call());
+        let response = post.send().await.map_err(|error| {
+            call.ended(classify::called(&error));
+            classify::failure(target, &error, 0)
+        })?;
         let status = response.status();
         let header =
             |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (content_type, location) = (header(CONTENT_TYPE), header(LOCATION));
         let retry_after = header(RETRY_AFTER).and_then(|text| classify::retry_after(&text, self.clock.now()));
         let limit = if status.is_success() { self.settings.max_body_bytes } else { ERROR_BODY_BYTES };
-        let body = match body(target, response, limit).await {
+        let body = match body(target, response, limit, &mut call).await {
             // Of an error, whatever can be had will do.
             Err(_) if !status.is_success() => Vec::new(),
-            Ok((_, false)) if status.is_success() => return Err(too_large(target, limit, status.as_u16())),
+            Ok((_, false)) if status.is_success() => {
+                call.ended(Called::Broken);
+                return Err(too_large(target, limit, status.as_u16()));
+            }
             Ok((bytes, _)) => bytes,
             Err(error) => return Err(error.status(status.as_u16())),
         };
+        call.ended(Called::of_status(status.as_u16()));
+        drop(call);
         tracing::debug!(
             store.name = target.store,
             http.status = status.as_u16(),
@@ -255,17 +315,22 @@ async fn body(
     target: Target<'_>,
     mut response: reqwest::Response,
     limit: usize,
+    call: &mut Call<'_>,
 ) -> Result<(Vec<u8>, bool), RemoteError> {
     let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut bytes = Vec::with_capacity(expected.min(limit).min(1 << 20));
-    while let Some(chunk) = response.chunk().await.map_err(|error| classify::failure(target, &error, bytes.len()))? {
+    loop {
+        let chunk = response.chunk().await.map_err(|error| {
+            call.ended(classify::called(&error));
+            classify::failure(target, &error, bytes.len())
+        })?;
+        let Some(chunk) = chunk else { return Ok((bytes, true)) };
         let room = limit - bytes.len();
         bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() > room {
             return Ok((bytes, false));
         }
     }
-    Ok((bytes, true))
 }
 
 fn too_large(target: Target<'_>, limit: usize, status: u16) -> RemoteError {

@@ -1,41 +1,53 @@
 //! The worker: claims queued runs into its slots, works on them, and stops in order.
 //!
 //! ```text
-//! tick ─► scheduler queues what is due ─┐
-//! a run ended ──────────────────────────┼─► claim as many as slots are free ─► one task a run
-//! start ────────────────────────────────┘
+//! start, tick ─► scheduler queues what is due ─┐
+//! a run ended ─────────────────────────────────┤
+//! somebody changed the queue (wake-up) ────────┼─► something due? claim as many as slots are free ─► one task a run
+//! the next run's time, the end of a lease ─────┘
 //! ```
-//! Everything is one loop, so the count of free slots cannot race. The work itself is a parameter ([`crate::sync::Syncer`] in
-//! the program): this module knows leases and slots, never stores. It must not end because of a run: an error there is
-//! logged, a panic is caught, and what happens to the run is written down.
+//! Everything is one loop, so the count of free slots cannot race. Whether something is due is one indexed read; only then
+//! is a claim sent, which is a write. So a run whose worker was killed is taken over when its lease has run out, one that
+//! rests begins on time, and one that a person triggers begins at once, without a busy loop.
+//!
+//! The work itself is a parameter ([`crate::sync::Syncer`] in the program): this module knows leases and slots, never
+//! stores. It must not end because of a run: an error there is logged, a panic is caught, and what happens to the run is
+//! written down. Nor because of the database: when that fails, the loop says so once and tries again (`trouble`).
 
+mod crew;
+pub mod freshness;
+mod presence;
+mod pruning;
 pub mod service;
 #[cfg(test)]
 mod tests;
+mod trouble;
+pub mod watchdog;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use tokio::task::{Id, JoinError, JoinSet};
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::debug;
 
+use self::crew::Crew;
+use self::freshness::Freshness;
+use self::presence::Presence;
+use self::pruning::Pruning;
+use self::service::Standing;
+use self::trouble::Trouble;
 use crate::clock::SharedClock;
-use crate::config::Config;
-use crate::domain::error::ErrorClass;
-use crate::domain::run::{Lease, Run, RunState};
+use crate::config::Live;
+use crate::domain::run::{Lease, Run};
+use crate::metrics::Metrics;
 use crate::scheduler::{Scheduler, Ticks};
-use crate::storage::runs::{self, Claim, End, Return};
-use crate::storage::{Database, StorageError};
+use crate::storage::instances::Instance;
+use crate::storage::wake::Wakeups;
+use crate::storage::{Database, StorageError, gauges};
 
-/// How long a stop waits for the runs in flight: longer than they wait for the page under way, shorter than what a
-/// service manager or a person has patience for.
-const DRAIN: Duration = Duration::from_secs(8);
-
-/// Rest of a run whose work panicked. Its attempt counts, so a run that always panics ends.
-const AFTER_PANIC: TimeDelta = TimeDelta::minutes(1);
+/// How long a stop waits for the statement under way: together with the runs in flight it stays below 10 seconds.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Until when to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,20 +64,47 @@ pub struct Worker<W> {
     /// The database.
     pub db: Database,
     /// The configuration.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// The time.
     pub clock: SharedClock,
     /// Name of this worker in leases, unique among all that are alive.
     pub owner: String,
+    /// The machine it runs on, for people.
+    pub host: String,
+    /// Where the loop leaves its signs of life.
+    pub freshness: Arc<Freshness>,
+    /// Where slots, and the runs that end here, are counted.
+    pub metrics: Arc<Metrics>,
     /// Works on a run until it ends, is given back or is lost.
     pub work: W,
 }
 
-/// The runs in flight.
+/// What the service manager was told last.
 #[derive(Default)]
-struct Crew {
-    tasks: JoinSet<Result<(), StorageError>>,
-    leases: HashMap<Id, Lease>,
+struct Shown {
+    /// Slots at work; `None` makes the next look count anew.
+    busy: Option<usize>,
+    sentence: String,
+}
+
+impl Shown {
+    fn tell(&mut self, sentence: String) {
+        if self.sentence != sentence {
+            service::status(&sentence);
+            self.sentence = sentence;
+        }
+    }
+}
+
+/// What a worker has to remember from one round of its loop to the next.
+#[derive(Default)]
+struct Shift {
+    crew: Crew,
+    /// Whether the scheduler has looked since the last tick.
+    looked: bool,
+    pruning: Pruning,
+    trouble: Trouble,
+    shown: Shown,
 }
 
 impl<W, F> Worker<W>
@@ -74,7 +113,7 @@ where
     F: Future<Output = Result<(), StorageError>> + Send + 'static,
 {
     /// Queues what is due now and at every tick, and works on the queue. Gives the runs that were worked on, when it is
-    /// [`Until::Idle`]; then a database that fails is an error, else it is logged and tried again at the next tick.
+    /// [`Until::Idle`]; then a database that fails is an error, else it is waited for.
     pub async fn serve(
         &self,
         scheduler: &mut Scheduler,
@@ -82,148 +121,122 @@ where
         until: Until,
         stop: &CancellationToken,
     ) -> Result<Vec<i64>, StorageError> {
-        let (mut crew, mut worked, mut look) = (Crew::default(), Vec::new(), true);
-        let mut shown = None;
+        let wakeups = Wakeups::of(&self.db);
+        let presence = Presence::start(self.db.clone(), self.clock.clone(), self.instance());
+        let mut shift = Shift::default();
+        let mut worked = Vec::new();
+        let mut result = Ok(());
         while !stop.is_cancelled() {
-            let filled = async {
-                if std::mem::take(&mut look) {
-                    scheduler.enqueue_due().await?;
-                }
-                self.fill(&mut crew).await
+            self.freshness.tick();
+            let round = tokio::select! {
+                biased;
+                round = self.round(scheduler, &mut shift) => round,
+                () = patiently(stop) => break,
             };
-            match filled.await {
-                Ok(()) => {}
-                Err(error) if until == Until::Stopped => error!("{error}; trying again at the next tick"),
-                Err(error) => {
-                    self.drain(&mut crew, stop).await;
-                    return Err(error);
+            let next = match round {
+                Ok(next) => {
+                    shift.trouble.over(self.clock.now());
+                    next
                 }
+                Err(error) if until == Until::Idle => {
+                    result = Err(error);
+                    break;
+                }
+                Err(error) => Some(shift.trouble.met(&error, self.clock.now())),
+            };
+            if until == Until::Idle && shift.crew.len() == 0 {
+                break;
             }
-            if until == Until::Idle && crew.tasks.is_empty() {
-                return Ok(worked);
+            presence.running(shift.crew.len());
+            tokio::select! {
+                biased;
+                () = self.show(&mut shift, scheduler.next_due()) => {}
+                () = patiently(stop) => break,
             }
-            if shown.replace(crew.tasks.len()) != Some(crew.tasks.len()) {
-                service::status(&format!("{} of {} slots at work", crew.tasks.len(), self.slots()));
-            }
+            let calm = !shift.trouble.lasts();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                Some(ended) = crew.tasks.join_next_with_id() => {
-                    let lease = self.note(ended, &mut crew).await;
+                ended = shift.crew.next_ended() => {
+                    let lease = self.note(ended, &mut shift.crew).await;
                     worked.extend(lease.filter(|_| until == Until::Idle).map(|lease| lease.run_id));
                 }
-                () = ticks.next() => look = true,
+                () = ticks.next(), if calm => shift.looked = false,
+                () = wakeups.next(), if calm => {}
+                () = self.reached(next) => {}
             }
         }
-        self.drain(&mut crew, stop).await;
-        Ok(worked)
+        presence.leave().await;
+        if stop.is_cancelled() || shift.crew.len() > 0 {
+            self.drain(&mut shift.crew, stop).await;
+        }
+        result.map(|()| worked)
+    }
+
+    /// Queues what is due, if that is due, and fills the free slots. One of them failing does not keep the other from
+    /// being tried. Gives what [`Worker::fill`] gives.
+    async fn round(&self, scheduler: &mut Scheduler, shift: &mut Shift) -> Result<Option<DateTime<Utc>>, StorageError> {
+        let mut looked = Ok(());
+        if !shift.looked {
+            looked = scheduler.enqueue_due().await.map(|_| shift.looked = true);
+            shift.shown.busy = None;
+        }
+        let next = self.fill(&mut shift.crew).await;
+        if looked.is_ok() && next.is_ok() {
+            shift.pruning.step(&self.db, &self.config.get().retention, self.clock.now()).await;
+        }
+        looked.and(next)
     }
 
     fn slots(&self) -> usize {
-        self.config.worker.slots as usize
+        self.config.get().worker.slots as usize
     }
 
-    /// Claims as many runs as slots are free, and starts them.
-    async fn fill(&self, crew: &mut Crew) -> Result<(), StorageError> {
-        loop {
-            let free = self.slots().saturating_sub(crew.tasks.len());
-            if free == 0 {
-                return Ok(());
-            }
-            let claim = Claim {
-                owner: &self.owner,
-                lease_for: self.config.worker.lease(),
-                only: None,
-                limit: u32::try_from(free).unwrap_or(u32::MAX),
-                now: self.clock.now(),
-            };
-            let claimed = runs::claim(&self.db, &claim).await?;
-            let all_there_is = claimed.len() < free;
-            for (run, lease) in claimed {
-                if run.attempt > self.config.worker.max_attempts.cast_signed() {
-                    self.give_up(&run, &lease).await;
-                } else {
-                    let task = crew.tasks.spawn((self.work)(run, lease.clone()));
-                    crew.leases.insert(task.id(), lease);
-                }
-            }
-            if all_there_is {
-                return Ok(());
-            }
+    async fn reached(&self, at: Option<DateTime<Utc>>) {
+        match at {
+            Some(at) => self.clock.reaches(at).await,
+            None => std::future::pending().await,
         }
     }
 
-    /// Ends a run whose attempts are used up: its workers fell silent, or each attempt met a passing error.
-    async fn give_up(&self, run: &Run, lease: &Lease) {
-        let attempts = run.attempt - 1;
-        let last = run.error.as_ref().map_or(String::new(), |error| format!("; the last time: {error}"));
-        let sentence = format!("gave up after {attempts} attempts{last}");
-        error!(run.id, store.id = run.store_id, "run {} failed: {sentence}", run.id);
-        let class = Some(run.error_class.unwrap_or(ErrorClass::Internal));
-        let end = End { state: RunState::Failed, verdict: None, error_class: class, error: Some(sentence) };
-        if let Err(error) = runs::finish(&self.db, lease, &end, &run.counts, self.clock.now()).await {
-            warn!(
-                run.id,
-                "run {} could not be ended, which is tried again when its lease has run out: {error}", run.id
-            );
+    fn instance(&self) -> Instance {
+        let now = self.clock.now();
+        Instance {
+            name: self.owner.clone(),
+            host: self.host.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: now,
+            seen_at: now,
+            slots: self.config.get().worker.slots,
+            running: 0,
         }
     }
 
-    /// Takes note of a task that ended; gives the lease it had.
-    async fn note(&self, ended: Result<(Id, Result<(), StorageError>), JoinError>, crew: &mut Crew) -> Option<Lease> {
-        match ended {
-            Ok((task, result)) => {
-                let lease = crew.leases.remove(&task)?;
-                if let Err(error) = result {
-                    let run_id = lease.run_id;
-                    error!(run.id = run_id, "run {run_id} stands still until its lease has run out: {error}");
-                }
-                Some(lease)
-            }
-            Err(error) => {
-                let lease = crew.leases.remove(&error.id())?;
-                if error.is_panic() {
-                    self.after_panic(&lease).await;
-                }
-                Some(lease)
-            }
+    /// Tells the service manager and the metrics where we stand, when that has changed: after a tick, and when another
+    /// number of slots is at work.
+    async fn show(&self, shift: &mut Shift, next_run: Option<DateTime<Utc>>) {
+        let (busy, slots, now) = (shift.crew.len(), self.slots(), self.clock.now());
+        self.metrics.slots(busy, slots);
+        if shift.trouble.lasts() {
+            shift.shown.busy = None;
+            return shift.shown.tell("the database does not work; trying again until it does".to_owned());
         }
-    }
-
-    /// A panic is a bug of ours. What it said is on stderr already; the run rests and is tried again.
-    async fn after_panic(&self, lease: &Lease) {
-        let run_id = lease.run_id;
-        error!(run.id = run_id, "the work on run {run_id} panicked, which is a bug of netosync; the others go on");
-        let back = Return::Retry {
-            at: self.clock.now() + AFTER_PANIC,
-            class: ErrorClass::Internal,
-            error: "netosync panicked while it worked on this run, which is a bug; see its log".to_owned(),
-        };
-        let given_back = async {
-            let counts = runs::get(&self.db, run_id).await?.map_or_else(Default::default, |run| run.counts);
-            runs::give_back(&self.db, lease, &back, &counts, self.clock.now()).await
-        };
-        if let Err(error) = given_back.await {
-            warn!(run.id = run_id, "run {run_id} goes on when its lease has run out: {error}");
-        }
-    }
-
-    /// Asks the runs in flight to stop and waits for them, but not for ever.
-    async fn drain(&self, crew: &mut Crew, stop: &CancellationToken) {
-        stop.cancel();
-        service::stopping();
-        if crew.tasks.is_empty() {
+        if shift.shown.busy.replace(busy) == Some(busy) {
             return;
         }
-        info!("waiting for the page under way of {} runs", crew.tasks.len());
-        let all = async {
-            while let Some(ended) = crew.tasks.join_next_with_id().await {
-                self.note(ended, crew).await;
+        match gauges::queue(&self.db, now).await {
+            Ok(queue) => {
+                let queued = queue.due + queue.resting;
+                shift.shown.tell(Standing { busy, slots, queued, next_run, now }.to_string());
             }
-        };
-        if tokio::time::timeout(DRAIN, all).await.is_err() {
-            warn!("{} runs did not stop in time; they go on at their checkpoints later", crew.tasks.len());
-            crew.tasks.abort_all();
+            Err(error) => debug!("{error}"),
         }
     }
+}
+
+/// Resolves some time after `stop`.
+async fn patiently(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(STOP_PATIENCE).await;
 }

@@ -113,10 +113,10 @@ fn trouble_that_is_not_the_keys_flags_nobody() {
     for (fault, code) in [
         ("503", 7),
         ("html", 7),
-        ("429", 7),
         ("garbage", 7),
         ("ack-error:message=No such thing", 1),
         ("redirect:https://elsewhere.example/", 3),
+        ("429", 7),
     ] {
         let before = shop.calls_made();
         shop.set_faults(faults(&[fault]));
@@ -125,6 +125,7 @@ fn trouble_that_is_not_the_keys_flags_nobody() {
         assert_eq!(shop.calls_made() - before, 1, "{fault}: one call means one call");
     }
     desk.close(shop);
+    desk.sql("UPDATE stores SET silent_until = NULL");
     desk.run(&["store", "check", "main"]).exits(7);
     assert_eq!((&credential(&desk)["state"], &credential(&desk)["last_checked_at"]), (&json!("ok"), &json!(null)));
 }
@@ -138,6 +139,7 @@ fn a_store_that_asked_for_silence_is_not_called() {
     desk.sql(
         "UPDATE runs SET error_class = 'rate_limited', error = 'HTTP 429', scheduled_at = '2999-01-01T00:00:00+00:00'",
     );
+    desk.sql("UPDATE stores SET silent_until = '2999-01-01T00:00:00+00:00'");
     desk.run(&["store", "check", "main"]).exits(7).complains(&["silence"]);
     assert_eq!(shop.calls_made(), 0);
     desk.run(&["status"]).exits(0).says(&["queued", "rate_limited", "waits until 2999-01-01 00:00:00Z: HTTP 429"]);

@@ -55,7 +55,7 @@ fn a_store_whose_worker_died_is_not_said_to_run() {
         "UPDATE runs SET state = 'running', lease_owner = 'worker', lease_expires_at = '2999-01-01T00:00:00+00:00'",
     );
     assert_eq!(desk.json(&["status", "--json"])[0]["state"], "running");
-    desk.run(&["runs", "cancel", "1"]).exits(1).complains(&["being worked on by worker"]);
+    desk.run(&["runs", "retry", "1"]).exits(1).complains(&["being worked on", "netosync sync main"]);
     desk.sql("UPDATE runs SET lease_expires_at = '2020-01-01T00:00:00+00:00'");
     desk.run(&["status"]).exits(0).says(&["queued", "has lost its worker"]);
     desk.run(&["runs", "cancel", "1"]).exits(0);
@@ -92,6 +92,92 @@ fn runs_are_listed_shown_and_cancelled_while_they_wait() {
 }
 
 #[test]
+fn a_run_that_failed_or_rests_is_tried_again_when_a_person_says_so() {
+    let desk = Desk::new();
+    let shop = desk.shop(SimulatorConfig::default());
+    desk.add_main(&shop, KEY);
+    desk.run(&["sync", "main"]).exits(0);
+    desk.run(&["runs", "retry", "1"]).exits(1).complains(&["run 1 succeeded", "netosync sync main"]);
+    desk.sql("UPDATE runs SET state = 'failed'");
+    desk.run(&["runs", "retry", "1"]).exits(0).says(&["queued run 2 of store main"]);
+    desk.run(&["runs", "retry", "1"]).exits(0).says(&["run 2 of store main is queued already"]);
+    desk.sql("UPDATE runs SET scheduled_at = '2999-01-01T00:00:00.000+00:00', error_class = 'transient' WHERE id = 2");
+    desk.run(&["runs", "retry", "2"]).exits(0).says(&["run 2 of store main is due now"]);
+    desk.sql(
+        "UPDATE runs SET scheduled_at = '2999-01-01T00:00:00.000+00:00', error_class = 'rate_limited' WHERE id = 2",
+    );
+    desk.run(&["runs", "retry", "2"]).exits(1).complains(&["has to wait until 2999-01-01"]);
+    desk.run(&["runs", "cancel", "2"]).exits(0);
+    desk.run(&["runs", "retry", "2"]).exits(0).says(&["queued run 3"]);
+    desk.run(&["runs", "retry", "4"]).exits(1).complains(&["runs list"]);
+}
+
+#[test]
+fn old_runs_are_forgotten_and_a_dry_run_only_counts_them() {
+    let desk = Desk::new();
+    let shop = desk.shop(SimulatorConfig::default());
+    desk.add_main(&shop, KEY);
+    for _ in 0..3 {
+        desk.run(&["sync", "main"]).exits(0);
+    }
+    desk.run(&["db", "prune"]).exits(0).says(&["forgot 0 runs"]);
+    desk.sql("UPDATE runs SET finished_at = '2020-01-01T00:00:00.000+00:00'");
+    desk.run(&["db", "prune", "--dry-run"]).exits(0).says(&["would forget 2 runs"]);
+    assert_eq!(desk.json(&["runs", "list", "--json"]).as_array().map(Vec::len), Some(3));
+    desk.run(&["db", "prune"]).exits(0).says(&["forgot 2 runs"]);
+    assert_eq!(desk.json(&["runs", "list", "--json"])[0]["run_id"], 3);
+    desk.run(&["db", "prune"]).exits(0).says(&["forgot 0 runs"]);
+}
+
+#[test]
+fn instances_are_listed_below_the_stores_and_by_themselves() {
+    let desk = Desk::new();
+    let shop = desk.shop(SimulatorConfig::default());
+    desk.add_main(&shop, KEY);
+    assert_eq!(desk.json(&["status", "--instances", "--json"]), json!([]));
+    let none = desk.run(&["status", "--instances"]).exits(0);
+    assert!(none.out.is_empty() && none.err.contains("netosync run"), "{none:?}");
+    desk.sql(
+        "INSERT INTO instances (name, host, pid, version, started_at, seen_at, slots, running) VALUES
+         ('here:7:aa', 'here', 7, '0.1.0', '2026-01-01T00:00:00.000+00:00', '2026-01-01T00:00:00.000+00:00', 4, 2),
+         ('there:8:bb', 'there', 8, '0.1.0', '2026-01-02T00:00:00.000+00:00', '2999-01-01T00:00:00.000+00:00', 4, 0)",
+    );
+    desk.run(&["status"]).exits(0).says(&[
+        "main",
+        "INSTANCE",
+        "here:7:aa",
+        "not seen",
+        "2 of 4",
+        "there:8:bb",
+        "alive",
+    ]);
+    assert_eq!(desk.json(&["status", "--json"]).as_array().map(Vec::len), Some(1), "stores only");
+    let listed = desk.json(&["status", "--instances", "--json"]);
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["alive"], &listed[1]["alive"], &listed[1]["pid"]),
+        (&json!("here:7:aa"), &json!(false), &json!(true), &json!(8))
+    );
+}
+
+#[test]
+fn a_store_without_a_run_has_an_object_with_the_reason_and_the_others_go_on() {
+    let desk = Desk::new();
+    let shop = desk.shop(SimulatorConfig::default());
+    desk.add_main(&shop, KEY);
+    let both = desk.run(&["sync", "nope", "main", "--json"]).exits(1);
+    let lines: Vec<serde_json::Value> =
+        both.out.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    assert_eq!((&lines[0]["store"], &lines[0]["run_id"]), (&json!("nope"), &json!(null)));
+    assert!(lines[0]["error"].as_str().is_some_and(|error| error.contains("no such store")), "{lines:?}");
+    assert_eq!((&lines[1]["store"], &lines[1]["state"]), (&json!("main"), &json!("succeeded")));
+    let keys = |line: &serde_json::Value| line.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&lines[0]), keys(&lines[1]));
+    desk.run(&["store", "pause", "main"]).exits(0);
+    let paused = desk.run(&["sync", "main", "--json"]).exits(1);
+    assert!(paused.json()["error"].as_str().is_some_and(|error| error.contains("store resume main")), "{paused:?}");
+}
+
+#[test]
 fn the_quarantine_is_listed_and_shown_as_sent_without_driving_the_terminal() {
     let desk = Desk::new();
     let shop = desk.shop(SimulatorConfig::default());
@@ -121,11 +207,12 @@ fn every_command_teaches_with_an_example() {
     let desk = Desk::new();
     let store =
         ["add", "list", "show", "check", "rekey", "set", "pause", "resume", "remove"].map(|sub| vec!["store", sub]);
-    let others = [vec!["store"], vec!["status"], vec!["runs"], vec!["quarantine"], vec!["sync"]];
+    let others = [vec!["store"], vec!["status"], vec!["why"], vec!["runs"], vec!["quarantine"], vec!["sync"]];
     let subs = [
         vec!["runs", "list"],
         vec!["runs", "show"],
         vec!["runs", "cancel"],
+        vec!["runs", "retry"],
         vec!["quarantine", "list"],
         vec!["quarantine", "show"],
     ];

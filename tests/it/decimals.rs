@@ -57,6 +57,8 @@ fn page(rng: &mut SmallRng, places: &[usize]) -> Vec<Product<'static>> {
 
 async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Counts {
     let page = PageWrite {
+        found: &[],
+        done: &[],
         lease,
         lease_for: world.syncer.config.worker.lease(),
         products,

@@ -79,7 +79,9 @@ async fn pending_migrations_wait_for_a_person(db: TestDb) {
 
     assert!(matches!(&refusal, StorageError::MigrationsPending { pending } if pending.len() == 1), "{refusal:?}");
     assert!(refusal.to_string().contains("netosync db migrate"), "{refusal}");
-    assert_eq!(schema::migrate(&db).await.expect("a person may"), ["m20261121_000010_create_records"]);
+    let pending = schema::status(&db).await.expect("readable").pending;
+    assert_eq!(schema::migrate(&db).await.expect("a person may"), pending);
+    assert!(schema::status(&db).await.expect("readable").pending.is_empty());
 }
 
 async fn two_first_starts_at_once_both_succeed(db: EmptyDb) {
@@ -196,6 +198,10 @@ async fn a_removed_store_takes_everything_of_it_along(db: TestDb) {
             "INSERT INTO products (store_id, inventory_id, content_hash, first_seen_at, changed_at) VALUES (1, 7, {hash}, {time}, {time})"
         ),
         "INSERT INTO product_texts (store_id, inventory_id) VALUES (1, 7)".to_owned(),
+        format!(
+            "INSERT INTO incidents (kind, store_id, connector, opened_at, last_seen_at, sentence, notice_at) \
+             VALUES ('store_failing', 1, 'neto', {time}, {time}, 'x', {time})"
+        ),
         "INSERT INTO product_stock (store_id, inventory_id, warehouse_id) VALUES (1, 7, 1)".to_owned(),
     ] {
         execute(&db, &sql).await.expect(&sql);
@@ -203,7 +209,7 @@ async fn a_removed_store_takes_everything_of_it_along(db: TestDb) {
 
     stores::remove_store(&db, "a").await.expect("nothing holds it back");
 
-    for table in ["runs", "products", "product_texts", "product_stock"] {
+    for table in ["runs", "products", "product_texts", "product_stock", "incidents"] {
         let sql = format!("SELECT CAST(COUNT(*) AS text) FROM {table}");
         assert_eq!(texts(&db, &sql, 1).await, [["0"]], "{table}");
     }

@@ -1,16 +1,17 @@
 //! Stores and their credentials, on both engines.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
+use netosync::domain::lifecycle::{Judgement, Then};
 use netosync::domain::store::{CredentialState, Scheme, Store};
-use netosync::storage::StorageError;
 use netosync::storage::credentials::{
-    NewCredential, credential_worked, flag_credential, list_credentials, load_credential, put_credential,
+    Flag, NewCredential, credential_worked, flag_credential, list_credentials, load_credential, put_credential,
     renew_credential,
 };
 use netosync::storage::stores::{
     Change, NewStore, StoreChanges, add_store, change_store, find_store, list_stores, load_store, pause_store,
     remove_store, resume_store,
 };
+use netosync::storage::{StorageError, incidents};
 use url::Url;
 
 use crate::support::{TestDb, on_both_engines, start_of_time};
@@ -28,6 +29,7 @@ on_both_engines!(
     a_key_without_a_store_is_refused,
     only_the_key_that_failed_is_flagged,
     a_key_that_works_again_loses_its_flag_once,
+    who_judges_by_what_is_no_longer_known_changes_nothing,
     a_renewed_token_keeps_what_is_known_about_it,
 );
 
@@ -167,10 +169,20 @@ fn key(which: &str) -> NewCredential {
     }
 }
 
+/// Flags the key with that fingerprint, as a run does.
+async fn flag(db: &TestDb, id: i64, fingerprint: &str, state: CredentialState, said: &str, now: DateTime<Utc>) -> bool {
+    let before = load_credential(db, id).await.expect("read").expect("there").standing();
+    let refusals = before.refusals + 1;
+    let after = Judgement { state, refusals, next_check_at: Some(now + Duration::hours(6)), then: Then::End };
+    let flag = Flag { before, after, said, status: 401, incident: "a key is refused" };
+    flag_credential(db, id, fingerprint, &flag, now).await.expect("done")
+}
+
 async fn a_new_key_takes_the_place_of_the_old_one_unflagged(db: TestDb) {
     let id = store(&db, "shop").await.id;
     put_credential(&db, id, key("old")).await.expect("stored");
-    flag_credential(&db, id, "old", CredentialState::Revoked, "no", start_of_time()).await.expect("flagged");
+    assert!(flag(&db, id, "old", CredentialState::Revoked, "no", start_of_time()).await);
+    assert_eq!(incidents::open(&db, None).await.expect("listed").len(), 1);
     db.clock.advance(Duration::minutes(5));
 
     put_credential(&db, id, key("new")).await.expect("stored");
@@ -178,7 +190,13 @@ async fn a_new_key_takes_the_place_of_the_old_one_unflagged(db: TestDb) {
     let read = load_credential(&db, id).await.expect("read").expect("there");
     assert_eq!((read.sealed.secret.as_slice(), read.sealed.fingerprint.as_str()), (b"new".as_slice(), "new"));
     assert_eq!((read.state, read.last_error, read.last_checked_at), (CredentialState::Ok, None, None));
-    assert_eq!(read.state_since, start_of_time() + Duration::minutes(5));
+    let now = start_of_time() + Duration::minutes(5);
+    assert_eq!((read.state_since, read.refusals, read.last_status), (now, 0, None));
+    assert_eq!(read.next_check_at, Some(now), "the store is due at once");
+    assert_eq!(incidents::open(&db, None).await.expect("listed"), []);
+    put_credential(&db, id, key("newer")).await.expect("stored");
+    let read = load_credential(&db, id).await.expect("read").expect("there");
+    assert_eq!(read.next_check_at, None, "the one before was not flagged");
     assert_eq!(list_credentials(&db).await.expect("listed").len(), 1);
 }
 
@@ -194,19 +212,20 @@ async fn only_the_key_that_failed_is_flagged(db: TestDb) {
     put_credential(&db, other, key("new")).await.expect("stored");
     let (now, later) = (start_of_time() + Duration::minutes(1), start_of_time() + Duration::minutes(2));
 
-    let late = flag_credential(&db, id, "old", CredentialState::Revoked, "no", now).await.expect("done");
-    assert!(!late, "the key that failed was replaced");
+    assert!(!flag(&db, id, "old", CredentialState::Revoked, "no", now).await, "the key that failed was replaced");
     let untouched = load_credential(&db, id).await.expect("read").expect("there");
     assert_eq!((untouched.state, untouched.last_checked_at), (CredentialState::Ok, None));
 
     for (state, at) in
         [(CredentialState::Suspect, now), (CredentialState::Revoked, now), (CredentialState::Revoked, later)]
     {
-        assert!(flag_credential(&db, id, "new", state, "HTTP 401", at).await.expect("done"));
+        assert!(flag(&db, id, "new", state, "HTTP 401", at).await);
     }
     let flagged = load_credential(&db, id).await.expect("read").expect("there");
     assert_eq!((flagged.state, flagged.last_error.as_deref()), (CredentialState::Revoked, Some("HTTP 401")));
     assert_eq!((flagged.state_since, flagged.last_checked_at), (now, Some(later)), "since = when it became revoked");
+    assert_eq!((flagged.refusals, flagged.last_status, flagged.last_failed_at), (3, Some(401), Some(later)));
+    assert_eq!(incidents::open(&db, None).await.expect("listed").len(), 1, "one incident, however often it is refused");
     let other = load_credential(&db, other).await.expect("read").expect("there");
     assert_eq!(other.state, CredentialState::Ok);
 }
@@ -215,23 +234,44 @@ async fn a_key_that_works_again_loses_its_flag_once(db: TestDb) {
     let id = store(&db, "shop").await.id;
     put_credential(&db, id, key("one")).await.expect("stored");
     let now = start_of_time() + Duration::minutes(1);
-    assert!(!credential_worked(&db, id, "one", now).await.expect("done"), "it was not flagged");
-    flag_credential(&db, id, "one", CredentialState::Revoked, "no", now).await.expect("flagged");
+    assert!(!credential_worked(&db, id, "one", None, now).await.expect("done"), "it was not flagged");
+    assert!(flag(&db, id, "one", CredentialState::Revoked, "no", now).await);
     let later = now + Duration::hours(1);
 
-    assert!(!credential_worked(&db, id, "another", later).await.expect("done"), "another key's success is not its own");
-    assert!(credential_worked(&db, id, "one", later).await.expect("done"));
-    assert!(!credential_worked(&db, id, "one", later + Duration::hours(1)).await.expect("done"));
+    assert!(
+        !credential_worked(&db, id, "another", None, later).await.expect("done"),
+        "another key's success is not its own"
+    );
+    assert!(credential_worked(&db, id, "one", None, later).await.expect("done"));
+    assert!(!credential_worked(&db, id, "one", None, later + Duration::hours(1)).await.expect("done"));
 
     let read = load_credential(&db, id).await.expect("read").expect("there");
     assert_eq!((read.state, read.state_since, read.last_error), (CredentialState::Ok, later, None));
     assert_eq!(read.last_ok_at, Some(later + Duration::hours(1)));
+    assert_eq!((read.refusals, read.next_check_at, read.last_status), (0, None, None));
+    assert_eq!(incidents::open(&db, None).await.expect("listed"), []);
+}
+
+async fn who_judges_by_what_is_no_longer_known_changes_nothing(db: TestDb) {
+    let id = store(&db, "shop").await.id;
+    put_credential(&db, id, key("one")).await.expect("stored");
+    let now = start_of_time() + Duration::minutes(1);
+    let before = load_credential(&db, id).await.expect("read").expect("there").standing();
+    assert!(flag(&db, id, "one", CredentialState::Suspect, "no", now).await);
+
+    let after = Judgement { state: CredentialState::Revoked, refusals: 4, next_check_at: None, then: Then::End };
+    let late = Flag { before, after, said: "no", status: 401, incident: "a key is refused" };
+
+    assert!(!flag_credential(&db, id, "one", &late, now).await.expect("done"), "somebody else has judged it since");
+    let read = load_credential(&db, id).await.expect("read").expect("there");
+    assert_eq!((read.state, read.refusals), (CredentialState::Suspect, 1));
+    assert_eq!(incidents::open(&db, None).await.expect("listed"), []);
 }
 
 async fn a_renewed_token_keeps_what_is_known_about_it(db: TestDb) {
     let id = store(&db, "shop").await.id;
     put_credential(&db, id, key("one")).await.expect("stored");
-    flag_credential(&db, id, "one", CredentialState::Suspect, "expired", start_of_time()).await.expect("flagged");
+    assert!(flag(&db, id, "one", CredentialState::Suspect, "expired", start_of_time()).await);
     let expires_at = Some(start_of_time() + Duration::hours(1));
     let renewed = NewCredential { expires_at, ..key("two") };
 

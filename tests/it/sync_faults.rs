@@ -185,7 +185,7 @@ async fn a_key_revoked_in_the_middle_cancels_the_run_with_evidence(db: TestDb) {
     let made = world.shop.calls_made();
     let again = world.sync().await;
 
-    assert_eq!((again.state, again.error_class), (RunState::Failed, Some(ErrorClass::Unauthorized)));
+    assert_eq!((again.state, again.error_class), (RunState::Cancelled, Some(ErrorClass::Unauthorized)));
     assert_eq!(world.shop.calls_made() - made, 1, "a key known to be revoked costs one call");
     assert_eq!(credential(&world).await.state, CredentialState::Revoked);
 }

@@ -9,7 +9,7 @@ use netosync::domain::run::{Checkpoint, Counts, Lease, Run, RunKind, RunState, T
 use netosync::simulator::SimulatorConfig;
 use netosync::storage::products::{PageWrite, commit_page};
 use netosync::storage::runs::{self, Claim, End, Return};
-use netosync::storage::{Database, StorageError};
+use netosync::storage::{Database, StorageError, lease};
 use netosync::sync::Syncer;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -57,21 +57,23 @@ async fn a_worker_that_lost_its_lease_writes_nothing_more(db: TestDb) {
     let before = format!("{:?}", world.run(first.0.id).await);
     watch::begin(&world.db).await;
 
-    let (lease, counts, now) = (&first.1, Counts::default(), world.syncer.clock.now());
+    let (held, counts, now) = (&first.1, Counts::default(), world.syncer.clock.now());
     let page = PageWrite {
-        lease,
+        found: &[],
+        done: &[],
+        lease: held,
         lease_for: world.syncer.config.worker.lease(),
         products: &[Product::empty(1)],
         quarantined: &[],
-        checkpoint: &Checkpoint { page: 1, page_size: 4, budget: None },
+        checkpoint: &Checkpoint { page: 1, page_size: 4, ..Checkpoint::default() },
         counts,
         now,
     };
     assert_lost(&commit_page(&world.db, page).await);
-    assert!(!runs::renew(&world.db, lease, now).await.expect("the database works"));
-    assert_lost(&runs::give_back(&world.db, lease, &Return::Interrupted, &counts, now).await);
+    assert_eq!(lease::renew(&world.db, held, now).await.expect("the database works"), None);
+    assert_lost(&runs::give_back(&world.db, held, &Return::Interrupted, &counts, None, now).await);
     let end = End { state: RunState::Failed, verdict: None, error_class: None, error: None };
-    assert_lost(&runs::finish(&world.db, lease, &end, &counts, now).await);
+    assert_lost(&runs::finish(&world.db, held, &end, &counts, now).await);
     let id = first.0.id;
     work(&world.syncer, first).await;
 

@@ -1,6 +1,12 @@
 //! The commands an operator runs, through the real program: `db`, `keys`, `check`, `run`, and the files of the service.
 
 mod check;
+mod http;
+mod pages;
+mod reload;
 mod run;
+mod service;
 mod support;
+mod systemd;
 mod tables;
+mod together;

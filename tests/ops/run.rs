@@ -1,78 +1,15 @@
 //! `netosync run`.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use netosync::clock::{Clock, SystemClock};
-use netosync::domain::run::{Run, RunKind, RunState, Trigger, Verdict};
+use netosync::domain::run::{Run, RunState, Trigger, Verdict};
 use netosync::storage::runs;
 
+use crate::service::Service;
 use crate::support::{Machine, PATIENCE, machine_with_store, small_pages};
 
-/// The service under way, with what it logs line by line.
-struct Service {
-    process: Child,
-    log: mpsc::Receiver<String>,
-}
-
-impl Service {
-    fn start(machine: &Machine, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
-        let mut command = machine.std_command();
-        command.arg("run").args(arguments).env("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true");
-        command.envs(settings.iter().copied()).stdin(Stdio::null()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("the program starts");
-        let stderr = process.stderr.take().expect("it is piped");
-        let (line, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|text| line.send(text))
-        });
-        Self { process, log }
-    }
-
-    /// Waits for a line with these words.
-    fn says(&self, words: &str) {
-        let mut said = Vec::new();
-        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
-            if line.contains(words) {
-                return;
-            }
-            said.push(line);
-        }
-        panic!("never said {words:?}, but: {said:#?}");
-    }
-
-    /// Waits for the end.
-    fn ended(mut self) -> Option<i32> {
-        let mut rest = Vec::new();
-        loop {
-            match self.log.recv_timeout(PATIENCE) {
-                Ok(line) => rest.push(line),
-                Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end: {rest:#?}"),
-            }
-        }
-        let status = self.process.wait().expect("our own child");
-        assert!(rest.iter().all(|line| !line.contains("panicked")), "{rest:#?}");
-        status.code()
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // It has ended already, unless the test failed.
-        let _ = self.process.kill();
-    }
-}
-
-fn terminate(process: u32) {
-    let status = std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &process.to_string()]).status();
-    assert!(status.expect("every system has sh").success());
-}
-
-async fn only_run(machine: &Machine) -> Run {
+pub async fn only_run(machine: &Machine) -> Run {
     let db = machine.database().await;
     let runs = runs::newest(&db, None, 10).await.expect("readable");
     db.close().await;
@@ -123,7 +60,7 @@ async fn a_stop_in_the_middle_of_a_run_gives_it_back_uncounted_and_the_next_star
     let service = Service::start(&machine, &[], &[]);
     asked.recv_timeout(PATIENCE).expect("the third call");
     let asked_to_stop = Instant::now();
-    terminate(service.process.id());
+    service.signal("TERM");
     service.says("stopping after the page under way");
     go.send(()).expect("the call waits");
     assert_eq!(service.ended(), Some(0));
@@ -140,36 +77,6 @@ async fn a_stop_in_the_middle_of_a_run_gives_it_back_uncounted_and_the_next_star
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_service_tells_systemd_and_serves_a_run_that_somebody_else_queues() {
-    let (machine, simulated) = machine_with_store(small_pages()).await;
-    machine.execute("UPDATE stores SET paused_at = '2026-11-21T09:00:00.000+00:00'").await;
-    let socket = machine.path().join("notify");
-    let systemd = UnixDatagram::bind(&socket).expect("a socket");
-    systemd.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    let hear = |words: &str| {
-        let mut bytes = [0; 512];
-        let length = systemd.recv(&mut bytes).unwrap_or_else(|error| panic!("never heard {words:?}: {error}"));
-        let heard = String::from_utf8_lossy(&bytes[..length]);
-        assert!(heard.contains(words), "heard {heard:?} instead of {words:?}");
-    };
-    let socket = socket.display().to_string();
-    let service = Service::start(&machine, &[], &[("NOTIFY_SOCKET", &socket), ("NETOSYNC__SCHEDULE__TICK_SECS", "1")]);
-    hear("READY=1");
-    hear("STATUS=0 of 4 slots");
-    assert_eq!(simulated.calls_made(), 0, "a paused store is left alone");
-    let db = machine.database().await;
-    runs::enqueue(&db, 1, RunKind::Full, Trigger::Manual, SystemClock.now()).await.expect("queued");
-    db.close().await;
-    hear("STATUS=1 of 4 slots");
-    hear("STATUS=0 of 4 slots");
-    terminate(service.process.id());
-    hear("STOPPING=1");
-    assert_eq!(service.ended(), Some(0));
-    let run = only_run(&machine).await;
-    assert_eq!((run.verdict, run.trigger), (Some(Verdict::Complete), Trigger::Manual));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_leaves_at_once_and_the_run_is_taken_over_later() {
     let (machine, simulated) = machine_with_store(small_pages()).await;
     let (arrived, asked) = mpsc::channel();
@@ -181,9 +88,9 @@ async fn a_second_signal_leaves_at_once_and_the_run_is_taken_over_later() {
     });
     let service = Service::start(&machine, &[], &[]);
     asked.recv_timeout(PATIENCE).expect("the third call");
-    terminate(service.process.id());
+    service.signal("TERM");
     service.says("once more leaves at once");
-    terminate(service.process.id());
+    service.signal("TERM");
     assert_eq!(service.ended(), Some(130));
     let run = only_run(&machine).await;
     assert_eq!((run.state, run.counts.pages), (RunState::Running, 2), "its lease runs out by itself");
@@ -196,10 +103,11 @@ async fn a_database_that_fails_does_not_end_the_service() {
     let service = Service::start(&machine, &[], &[("NETOSYNC__SCHEDULE__TICK_SECS", "1")]);
     service.says("serving 1 stores");
     machine.execute("ALTER TABLE runs RENAME TO away").await;
-    service.says("trying again at the next tick");
+    service.says("trying again until it works");
     machine.execute("ALTER TABLE away RENAME TO runs").await;
+    service.says("the database works again");
     machine.execute("UPDATE stores SET paused_at = NULL").await;
     service.says("run ended, complete");
-    terminate(service.process.id());
+    service.signal("TERM");
     assert_eq!(service.ended(), Some(0));
 }

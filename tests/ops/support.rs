@@ -66,6 +66,11 @@ impl Machine {
         db.close().await;
     }
 
+    /// Writes a file of the folder.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).expect("our folder");
+    }
+
     /// Names of the files in the folder.
     pub fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.path()).expect("our folder");

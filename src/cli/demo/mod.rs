@@ -9,7 +9,6 @@ mod show;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -19,7 +18,7 @@ use url::Url;
 use super::app::App;
 use super::exit::{CliError, Exit};
 use super::progress::Progress;
-use super::sync::{self, Following};
+use super::sync::{self, Follower, Hands};
 use crate::config::Config;
 use crate::domain::run::RunKind;
 use crate::domain::secret::Secret;
@@ -97,10 +96,13 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
     let stop = CancellationToken::new();
     let _signals = super::signals::stop_on_signal(stop.clone());
     let sync = async |store: &Store| {
-        let progress = Arc::new(Progress::new(false));
-        let kind = RunKind::Full;
-        let run = Following { syncer: &syncer, store, kind, stop: &stop, progress: &progress }.follow().await?;
-        sync::report(store, &run, false);
+        let progress = Progress::new(false);
+        let hands = Hands::with(app, syncer.clone(), db, stop.clone());
+        let follower = Follower { app, db, kind: RunKind::Full, stop: &stop, progress: &progress, hands };
+        let mut outcome = Err(CliError::new(Exit::Failed, "the sync has no outcome"));
+        follower.follow([store.clone()], |_, run| outcome = run).await?;
+        let run = outcome?;
+        sync::report(&store.name, &run, false);
         Ok::<_, CliError>(Exit::of_run(&run))
     };
 

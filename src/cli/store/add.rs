@@ -76,7 +76,7 @@ pub async fn run(app: &App, args: &AddArgs) -> Result<Exit, CliError> {
     if let Err(error) = vault.put(&db, store.id, identity.with(secret)).await {
         // A store without its credential would be synced in vain.
         stores::remove_store(&db, name).await?;
-        let CliError { exit, message } = error.into();
+        let CliError { exit, message, .. } = error.into();
         return Err(CliError::new(exit, format!("{message}; the store {name} was not added")));
     }
     let next = format!(

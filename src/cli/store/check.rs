@@ -11,9 +11,10 @@ use crate::cli::signals::stop_on_signal;
 use crate::connector::neto::{self, Page};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
-use crate::domain::run::RunState;
+use crate::domain::lifecycle::{Judgement, Then};
 use crate::domain::store::{Credential, CredentialState, Scheme, Store};
-use crate::storage::{Database, credentials, runs, stores};
+use crate::storage::credentials::Flag;
+use crate::storage::{Database, credentials, store_calls, stores};
 use crate::transport::{CallContext, Settings, StoreBudget, Transport};
 
 /// Test a store's key with one call.
@@ -84,22 +85,26 @@ impl Finding {
         if stop.is_cancelled() {
             return Err(CliError::new(Exit::Interrupted, "interrupted; nothing was recorded"));
         }
+        if let Some(until) = context.budget.silence() {
+            store_calls::keep_silent(db, store.id, until).await?;
+        }
         let at = app.now();
         let restored = match &answer {
-            Ok(_) => credentials::credential_worked(db, store.id, &credential.fingerprint, at).await?,
+            // A store whose key was given up has something to make up for: it is due now.
+            Ok(_) => credentials::credential_worked(db, store.id, &credential.fingerprint, Some(at), at).await?,
             Err(error) if error.class == ErrorClass::Unauthorized => {
-                // The canary of a run decides whether a suspect is revoked; this one call does not.
-                let state = match credential.state {
-                    CredentialState::Revoked => CredentialState::Revoked,
-                    CredentialState::Ok | CredentialState::Suspect => CredentialState::Suspect,
-                };
-                let said = &error.message;
-                credentials::flag_credential(db, store.id, &credential.fingerprint, state, said, at).await?;
+                flag(db, credential, error, at).await?;
                 false
             }
-            Err(_) => false,
+            Err(error) => {
+                if error.class == ErrorClass::Transient {
+                    credentials::store_not_reached(db, store.id, &credential.fingerprint, at).await?;
+                }
+                false
+            }
         };
-        let state = credentials::load_credential(db, store.id).await?.map_or(credential.state, |found| found.state);
+        let found = credentials::load_credential(db, store.id).await?;
+        let state = found.map_or(credential.standing.state, |found| found.state);
         Ok(Self { answer, at, took: at - begun, calls: context.calls_made(), state, restored })
     }
 
@@ -135,39 +140,46 @@ impl Finding {
             self.took.num_milliseconds()
         )];
         if self.restored {
-            news.push(format!("it was {} and counts as ok again: the store is synced as before", credential.state));
+            let was = credential.standing.state;
+            news.push(format!("it was {was} and counts as ok again: the store is synced as before"));
         }
         if self.answer.as_ref().is_ok_and(|page| page.records().len() == 0) {
             news.push(
                 "the store shows no product: it has none, or the staff group of this key may not see them".to_owned(),
             );
         }
-        if credential.last_ok_at.is_none() {
+        if !credential.standing.worked {
             news.push(format!("next: `netosync sync {name}` fetches the catalogue"));
         }
         news.join("\n")
     }
 }
 
-/// The store's budget: what its last run left of it, and the silence the store has asked for.
-async fn budget(app: &App, db: &Database, store: &Store) -> Result<std::sync::Arc<StoreBudget>, CliError> {
-    let now = app.now();
-    let calls_per_minute = store.calls_per_minute.unwrap_or(app.config.budget.calls_per_minute);
-    let last = runs::newest(db, Some(store.id), 1).await?.pop();
-    let state = last.as_ref().and_then(|run| run.checkpoint.as_ref()?.budget);
-    let budget = match state {
-        Some(state) => Budget::restore(state, calls_per_minute, now),
-        // Nobody knows what was called within the last minute.
-        None => Budget::empty(calls_per_minute, now),
+/// Records the refusal. The calls of a run decide whether a suspect is revoked; this one, which a person may make as often as he
+/// likes, only begins the doubt.
+async fn flag(db: &Database, credential: &Credential, error: &RemoteError, at: DateTime<Utc>) -> Result<(), CliError> {
+    let before = credential.standing;
+    let state = match before.state {
+        CredentialState::Revoked => CredentialState::Revoked,
+        CredentialState::Ok | CredentialState::Suspect => CredentialState::Suspect,
     };
-    let budget = StoreBudget::new(budget, now);
-    if let Some(run) = last
-        && run.state == RunState::Queued
-        && run.error_class == Some(ErrorClass::RateLimited)
-        && let Ok(silence) = (run.scheduled_at - now).to_std()
-    {
-        budget.freeze(silence);
+    let next_check_at = before.next_check_at.filter(|_| before.state != CredentialState::Ok);
+    let after = Judgement { state, refusals: before.refusals.max(1), next_check_at, then: Then::End };
+    let status = error.status.unwrap_or(200);
+    let flag = Flag { before, after, said: &error.message, status, incident: &error.message };
+    credentials::flag_credential(db, credential.store_id, &credential.fingerprint, &flag, at).await?;
+    Ok(())
+}
+
+/// The store's budget for a call that belongs to no run: nobody knows what was called within the last minute, so the bucket
+/// is empty, and the silence the store has asked for holds.
+async fn budget(app: &App, db: &Database, store: &Store) -> Result<std::sync::Arc<StoreBudget>, CliError> {
+    let calls_per_minute = store.calls_per_minute.unwrap_or(app.config.budget.calls_per_minute);
+    let budget = StoreBudget::new(Budget::empty(calls_per_minute, app.now()), app.clock.clone());
+    if let Some(until) = store.silent_until {
+        budget.silent_until(until);
     }
+    store_calls::call_without_lease(db, store.id).await?;
     Ok(budget)
 }
 

@@ -60,6 +60,10 @@ fn credential(found: &SealedCredential) -> Value {
         "last_checked_at": found.last_checked_at,
         "last_ok_at": found.last_ok_at,
         "last_error": found.last_error,
+        "last_status": found.last_status,
+        "refusals": found.refusals,
+        "next_check_at": found.next_check_at,
+        "last_failed_at": found.last_failed_at,
     })
 }
 
@@ -95,7 +99,9 @@ pub fn facts(app: &App, overview: &Overview) -> String {
             ("key state", format!("{} since {}", found.state, text::time(found.state_since))),
             ("key last worked", found.last_ok_at.map_or("never yet".to_owned(), text::time)),
             ("key last checked", text::time_if(found.last_checked_at)),
-            ("key refused", found.last_error.clone().unwrap_or_default()),
+            ("key last failed", text::time_if(found.last_failed_at)),
+            ("key refused", refusal(found)),
+            ("key next check", text::time_if(found.next_check_at)),
         ]),
     }
     facts.extend([
@@ -110,6 +116,17 @@ pub fn facts(app: &App, overview: &Overview) -> String {
         facts.push(("last run", runs::sentence(run)));
     }
     text::facts(&facts)
+}
+
+/// The evidence against a key.
+fn refusal(found: &SealedCredential) -> String {
+    let Some(said) = &found.last_error else { return String::new() };
+    let status = found.last_status.map_or(String::new(), |status| format!("HTTP {status}: "));
+    match found.refusals {
+        0 => format!("{status}{said}"),
+        1 => format!("once, {status}{said}"),
+        times => format!("{times} times in a row, {status}{said}"),
+    }
 }
 
 /// What holds for a store: its own settings, or else the configured ones.

@@ -22,12 +22,23 @@ const UNDOCUMENTED: &[&str] =
 #[derive(Clone, Debug)]
 pub struct Shape {
     selectors: Vec<String>,
-    ordered: bool,
-    /// Documented selectors that the store has refused: the copy lacks what they would have brought.
-    pub refused: Vec<String>,
+    /// What the store has refused, by name: selectors, and `ORDER`.
+    pub given_up: Vec<String>,
 }
 
+/// The name of the order among the parts that can be given up.
+const ORDER: &str = "OrderBy";
+
 impl Shape {
+    /// Every field that has a place in the tables, in the order of their IDs, but for what was `given_up` before.
+    #[must_use]
+    pub fn full_without(given_up: &[String]) -> Self {
+        let mut shape = Self::full();
+        shape.selectors.retain(|name| !given_up.contains(name));
+        shape.given_up = given_up.to_vec();
+        shape
+    }
+
     /// Every field that has a place in the tables, in the order of their IDs.
     #[must_use]
     pub fn full() -> Self {
@@ -43,7 +54,7 @@ impl Shape {
         ];
         let named = columns.chain(lists).chain(rest).filter(|name| *name != "DateCreated").map(str::to_owned);
         let misc = (1..=52).map(|number| format!("Misc{number:02}"));
-        Self { selectors: named.chain(misc).collect(), ordered: true, refused: Vec::new() }
+        Self { selectors: named.chain(misc).collect(), given_up: Vec::new() }
     }
 
     /// The light part of every product (see [`light`]), in the order of their IDs.
@@ -55,14 +66,14 @@ impl Shape {
         });
         let rest = ["ID", "WarehouseQuantity", "PriceGroups", "PriceGroups.MultilevelBands"];
         let selectors = columns.copied().chain(rest).map(str::to_owned).collect();
-        Self { selectors, ordered: true, refused: Vec::new() }
+        Self { selectors, given_up: Vec::new() }
     }
 
     /// Gives up what a refusal's message names, or else the undocumented selectors. `false` when nothing is left that
     /// could be given up, so that asking again would be refused again.
     pub fn give_up(&mut self, message: &str) -> bool {
-        if self.ordered && message.contains("OrderBy") {
-            self.ordered = false;
+        if self.ordered() && message.contains(ORDER) {
+            self.given_up.push(ORDER.to_owned());
             return true;
         }
         let named = |selector: &String| {
@@ -74,8 +85,17 @@ impl Shape {
             gone = self.selectors.extract_if(.., |name| UNDOCUMENTED.contains(&name.as_str())).collect();
         }
         let any = !gone.is_empty();
-        self.refused.extend(gone.into_iter().filter(|name| !UNDOCUMENTED.contains(&name.as_str())));
+        self.given_up.extend(gone);
         any
+    }
+
+    /// Documented selectors that the store has refused: the copy lacks what they would have brought.
+    pub fn refused(&self) -> impl Iterator<Item = &str> {
+        self.given_up.iter().map(String::as_str).filter(|name| *name != ORDER && !UNDOCUMENTED.contains(name))
+    }
+
+    fn ordered(&self) -> bool {
+        !self.given_up.iter().any(|name| name == ORDER)
     }
 }
 
@@ -99,8 +119,8 @@ pub fn walk(
     if let Some(since) = edited_since {
         filter["DateUpdatedFrom"] = since.format("%Y-%m-%d %H:%M:%S").to_string().into();
     }
-    if shape.ordered {
-        filter["OrderBy"] = "ID".into();
+    if shape.ordered() {
+        filter[ORDER] = "ID".into();
         filter["OrderDirection"] = "ASC".into();
     }
     get_item(store_url, credential, &filter)
@@ -163,9 +183,11 @@ fn endpoint(store_url: &Url) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::domain::lifecycle::Standing;
     use crate::domain::secret::Secret;
-    use crate::domain::store::CredentialState;
 
     fn credential(scheme: Scheme) -> Credential {
         Credential {
@@ -175,8 +197,8 @@ mod tests {
             client_id: Some("client".into()),
             secret: Secret::new("not-a-key"),
             fingerprint: String::new(),
-            state: CredentialState::Ok,
-            last_ok_at: None,
+            standing: Standing::working(DateTime::UNIX_EPOCH),
+            failing: false,
         }
     }
 
@@ -247,11 +269,13 @@ mod tests {
                 "Value not allowed in OutputSelector: Warranty; Value not allowed in OutputSelector: RestockQty"
             )
         );
-        assert_eq!(shape.refused, ["Warranty"]);
+        assert_eq!(shape.refused().collect::<Vec<_>>(), ["Warranty"]);
         assert!(shape.give_up("Unknown OrderBy"));
         assert!(shape.give_up("something else"));
         assert!(!shape.give_up("something else"));
         assert!(!shape.selectors.iter().any(|name| UNDOCUMENTED.contains(&name.as_str())));
-        assert_eq!(shape.refused, ["Warranty"]);
+        assert_eq!(shape.refused().collect::<Vec<_>>(), ["Warranty"]);
+        let again = Shape::full_without(&shape.given_up);
+        assert_eq!((&again.selectors, again.ordered()), (&shape.selectors, false));
     }
 }

@@ -65,7 +65,9 @@ impl Transaction {
         Ok(())
     }
 
-    /// Moves the checkpoint, writes the counts and renews the lease; `false` if the run is no longer ours. On PostgreSQL the row stays locked until the commit, so nobody can claim the run in between.
+    /// Moves the checkpoint, writes the counts and renews the lease, which a renewal that was faster is not shortened by;
+    /// `false` if the run is no longer ours. On PostgreSQL the row stays locked until the commit, so nobody can claim the
+    /// run in between.
     pub async fn checkpoint(
         &mut self,
         lease: &Lease,
@@ -74,7 +76,8 @@ impl Transaction {
         expires: DateTime<Utc>,
     ) -> sqlx::Result<bool> {
         const SQL: &str = "/* commit_page */ UPDATE runs SET checkpoint = $1, pages = $2, calls = $3, seen = $4, \
-             inserted = $5, updated = $6, unchanged = $7, removed = $8, quarantined = $9, lease_expires_at = $10 \
+             inserted = $5, updated = $6, unchanged = $7, removed = $8, quarantined = $9, \
+             lease_expires_at = CASE WHEN lease_expires_at < $10 THEN $10 ELSE lease_expires_at END \
              WHERE id = $11 AND lease_owner = $12 AND lease_epoch = $13 AND state = 'running'";
         let rows = on!(self, connection => sqlx::query(SQL)
             .bind(Json(checkpoint)).bind(counts.pages).bind(counts.calls).bind(counts.seen)

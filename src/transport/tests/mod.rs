@@ -1,7 +1,7 @@
 //! Calls over real sockets.
 
 mod secrets;
-mod server;
+pub mod server;
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ struct Caller {
 impl Caller {
     fn new(settings: Settings) -> Self {
         let clock = ManualClock::new("2026-11-21T10:00:00Z".parse().expect("a time"));
-        let budget = StoreBudget::new(Budget::new(1_000_000, clock.now()), clock.now());
+        let budget = StoreBudget::new(Budget::new(1_000_000, clock.now()), clock.clone());
         let transport = Transport::new(settings, clock as Arc<dyn Clock>).expect("a client");
         Self { transport, ctx: CallContext::new("demo", budget, CancellationToken::new()) }
     }
@@ -212,7 +212,7 @@ async fn a_rate_limit_silences_the_store_for_a_minute_or_as_long_as_it_asks() {
         assert!(error.class == ErrorClass::RateLimited && error.message.contains("no call was made"), "{error}");
         assert!(error.retry_after.expect("a wait").as_secs() >= least - 1);
         assert_eq!((caller.ctx.calls_made(), server.heard().len()), (1, 1));
-        assert!(caller.ctx.budget.state().frozen_until.is_some());
+        assert!(caller.ctx.budget.silence().is_some());
     }
 }
 
@@ -223,7 +223,7 @@ async fn a_rate_limit_the_connector_found_silences_the_store_too() {
     let request = Request::new(server.url(), "{}");
     let limited = |_| Err::<(), _>(RemoteError::new(ErrorClass::RateLimited, "too many calls"));
     let error = caller.transport.call(&caller.ctx, &request, limited).await.expect_err("limited");
-    assert!(error.retry_after >= Some(Duration::from_mins(1)) && caller.ctx.budget.state().frozen_until.is_some());
+    assert!(error.retry_after >= Some(Duration::from_mins(1)) && caller.ctx.budget.silence().is_some());
 }
 
 #[tokio::test]
@@ -301,7 +301,8 @@ async fn a_stop_ends_a_call_that_waits_for_the_store_or_for_its_turn() {
     });
     assert!(error.message.contains("being stopped"), "{error}");
     let mut caller = Caller::new(settings());
-    caller.ctx.budget = StoreBudget::new(Budget::empty(1, caller.transport.clock.now()), caller.transport.clock.now());
+    caller.ctx.budget =
+        StoreBudget::new(Budget::empty(1, caller.transport.clock.now()), caller.transport.clock.clone());
     let cancel = caller.ctx.cancel.clone();
     let (error, ()) = tokio::join!(caller.error(server.url()), async { cancel.cancel() });
     assert!(error.message.contains("being stopped") && caller.ctx.calls_made() == 0, "{error}");

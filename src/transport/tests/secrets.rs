@@ -71,7 +71,7 @@ async fn the_most_detailed_log_shows_no_key() {
     let buffer = Buffer::default();
     let writer = buffer.clone();
     let log = Log { format: LogFormat::Json, filter: "trace,hyper=trace,reqwest=trace,h2=trace".to_owned() };
-    let subscriber = crate::telemetry::subscriber(&log, false, move || writer.clone()).expect("a log");
+    let (subscriber, _) = crate::telemetry::subscriber(&log, false, move || writer.clone()).expect("a log");
     let _log = tracing::subscriber::set_default(subscriber);
     let busy = answer("503 Service Unavailable", "", KEY.as_bytes());
     let server = Server::start(vec![busy, answer("200 OK", JSON, b"{}")]);

@@ -75,9 +75,12 @@ pub async fn errors(db: &Database, store_id: i64, shop: &SimulatedStore) -> Vec<
 async fn rows(db: &Database, store_id: i64, table: &str, columns: &[Column]) -> Vec<(i64, Row<'static>)> {
     let live = if table == "products" { " AND removed_at IS NULL" } else { "" };
     let names: Vec<_> = columns.iter().map(|column| as_text(db.engine(), column)).collect();
+    // By every column: what is compared must not hang on where the engine put a row.
+    let order: Vec<_> = (1..=names.len() + 1).map(|place| place.to_string()).collect();
     let sql = format!(
-        "SELECT CAST(inventory_id AS TEXT), {} FROM \"{table}\" WHERE store_id = {store_id}{live}",
-        names.join(", ")
+        "SELECT CAST(inventory_id AS TEXT), {} FROM \"{table}\" WHERE store_id = {store_id}{live} ORDER BY {}",
+        names.join(", "),
+        order.join(", ")
     );
     let rows = texts(db, &sql).await;
     rows.into_iter()

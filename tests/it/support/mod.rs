@@ -9,9 +9,12 @@ use netosync::domain::secret::Secret;
 use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
+pub mod fleet;
+pub mod hook;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;
+pub mod virtual_clock;
 pub mod watch;
 pub mod world;
 

@@ -1,7 +1,7 @@
 //! The program itself, as a process that can be killed at a moment the shop chooses.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::TestDb;
 use super::world::{SETTINGS, World};
 
 /// A test that waits longer than this waits for ever.
-const HANGS: Duration = Duration::from_mins(2);
+pub const HANGS: Duration = Duration::from_mins(2);
 
 /// A world whose database and keys other processes can open too.
 pub struct Desk {
@@ -43,7 +43,8 @@ impl Desk {
         Self { world: World::with_keys(db, shop, settings, keys).await, variables, _keys: folder }
     }
 
-    fn sync(&self) -> Command {
+    /// `netosync sync shop --json`.
+    pub fn sync(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netosync"));
         command.args(["sync", "shop", "--json"]).env_clear().envs(self.variables.clone()).stdin(Stdio::null());
         command
@@ -62,12 +63,49 @@ impl Desk {
         tokio::time::timeout(HANGS, killed).await.expect("the call comes").expect("it is killed");
     }
 
+    /// Starts `netosync sync shop` and stops it (`SIGSTOP`) when the shop has got call `number` and not answered yet.
+    pub async fn sync_stopped_at_call(&self, number: u64) -> Stopped {
+        let (tell_id, process_id) = std::sync::mpsc::channel::<u32>();
+        let (tell, told) = oneshot::channel();
+        self.world.shop.before_call(number, move |_| {
+            signal("STOP", process_id.recv().expect("there is a process"));
+            tell.send(()).expect("the test waits");
+        });
+        let process = self.sync().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        tell_id.send(process.id()).expect("the shop waits");
+        tokio::time::timeout(HANGS, told).await.expect("the call comes").expect("it is stopped");
+        Stopped(process)
+    }
+
     /// Runs `netosync sync shop` to its end.
     pub async fn sync_to_the_end(&self) -> Output {
         let mut command = self.sync();
         let output = tokio::task::spawn_blocking(move || command.output());
         tokio::time::timeout(HANGS, output).await.expect("it ends").expect("no panic").expect("the program starts")
     }
+}
+
+/// A process that stands still; killed when dropped.
+pub struct Stopped(Child);
+
+impl Stopped {
+    /// Lets it go on (`SIGCONT`), to its end.
+    pub async fn continued(mut self) -> ExitStatus {
+        signal("CONT", self.0.id());
+        let ended = tokio::task::spawn_blocking(move || self.0.wait());
+        tokio::time::timeout(HANGS, ended).await.expect("it ends").expect("no panic").expect("it is ours")
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+    }
+}
+
+fn signal(name: &str, process: u32) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status().expect("kill exists");
+    assert!(sent.success());
 }
 
 fn kill_before_answer(shop: &SimulatedStore, number: u64, process: Arc<Mutex<Option<Child>>>) -> oneshot::Receiver<()> {

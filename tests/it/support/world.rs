@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use netosync::clock::SharedClock;
 use netosync::config::Config;
+use netosync::domain::error::ErrorClass;
 use netosync::domain::product::Product;
-use netosync::domain::run::{Lease, Run, RunKind, Trigger};
+use netosync::domain::run::{Lease, Run, RunKind, RunState, Trigger};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::{Scheme, Store};
 use netosync::simulator::{SimulatedStore, SimulatorConfig};
@@ -15,7 +17,7 @@ use netosync::storage::crypter::{Crypter, MasterKey};
 use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::{PlainCredential, Vault};
-use netosync::sync::{Patience, Syncer};
+use netosync::sync::{Patience, Progress, Syncer};
 use netosync::transport::{Settings, Transport};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -63,20 +65,33 @@ impl World {
 
     /// [`World::with`] a master key that others know too.
     pub async fn with_keys(db: TestDb, shop: SimulatorConfig, settings: &[(&str, &str)], keys: Crypter) -> Self {
-        let shop = SimulatedStore::start(LOOPBACK, SimulatorConfig { clock: db.clock.clone(), ..shop });
+        let clock = db.clock.clone();
+        Self::on_clock(db, shop, settings, keys, clock).await
+    }
+
+    /// [`World::with_keys`] in which worker and shop go by a clock of their own.
+    pub async fn on_clock(
+        db: TestDb,
+        shop: SimulatorConfig,
+        settings: &[(&str, &str)],
+        keys: Crypter,
+        clock: SharedClock,
+    ) -> Self {
+        let shop = SimulatedStore::start(LOOPBACK, SimulatorConfig { clock: clock.clone(), ..shop });
         let shop = shop.await.expect("a free port");
         let vault = Vault::new(keys);
         let store = add_store(&db, &vault, "shop", &shop).await;
         let config = config(settings);
-        let transport = Transport::new(Settings::from(&config), db.clock.clone()).expect("an HTTP client");
+        let transport = Transport::new(Settings::from(&config), clock.clone()).expect("an HTTP client");
         let syncer = Syncer {
             db: (*db).clone(),
             transport: Arc::new(transport),
             vault: Arc::new(vault),
             config: Arc::new(config),
-            clock: db.clock.clone(),
+            clock,
             owner: "worker-1".to_owned(),
             patience: Patience::Daemon,
+            progress: Progress::default(),
         };
         Self { db, store, shop, syncer }
     }
@@ -84,6 +99,11 @@ impl World {
     /// Another store that is the same shop.
     pub async fn another_store(&self, name: &str) -> Store {
         add_store(&self.db, &self.syncer.vault, name, &self.shop).await
+    }
+
+    /// A store that is another shop.
+    pub async fn store_at(&self, name: &str, shop: &SimulatedStore) -> Store {
+        add_store(&self.db, &self.syncer.vault, name, shop).await
     }
 
     /// The same worker with other settings.
@@ -107,9 +127,21 @@ impl World {
         runs::claim(&self.db, &claim).await.expect("a queue").pop()
     }
 
-    /// Lets `worker` work once on a store's run, queued if need be, and gives the run as it then is.
+    /// Lets `worker` work on a store's run, queued if need be, and gives the run as it then is. When it rests because its key
+    /// is in doubt, the time of that rest passes and it is worked on again.
     pub async fn sync_store(&self, worker: &Syncer, store: &Store) -> Run {
         self.enqueue(store).await;
+        loop {
+            let run = self.work_once(worker).await;
+            if (run.state, run.error_class) != (RunState::Queued, Some(ErrorClass::Unauthorized)) {
+                return run;
+            }
+            self.db.clock.advance(run.scheduled_at - self.syncer.clock.now());
+        }
+    }
+
+    /// Lets `worker` work once on the oldest run that is due, and gives the run as it then is.
+    pub async fn work_once(&self, worker: &Syncer) -> Run {
         let (run, lease) = self.claim(&worker.owner).await.expect("the run is due");
         let id = run.id;
         worker.execute(run, lease, &CancellationToken::new()).await.expect("the database works");
@@ -137,7 +169,8 @@ impl World {
     }
 }
 
-async fn add_store(db: &Database, vault: &Vault, name: &str, shop: &SimulatedStore) -> Store {
+/// Adds a store that is that shop, with its key.
+pub async fn add_store(db: &Database, vault: &Vault, name: &str, shop: &SimulatedStore) -> Store {
     let store = stores::add_store(db, &shop_at(name, &shop.url())).await.expect("a new store");
     vault.put(db, store.id, key(shop.key())).await.expect("a sealed credential");
     store

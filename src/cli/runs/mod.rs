@@ -1,5 +1,7 @@
 //! `netosync runs`: the queue and the history.
 
+mod change;
+
 use std::collections::HashMap;
 
 use clap::{Args, Subcommand};
@@ -12,9 +14,11 @@ use super::text;
 use crate::domain::run::{Run, RunState, Verdict};
 use crate::storage::{Database, runs, stores};
 
-/// Look at the runs, or cancel one.
+/// Look at the runs, cancel one or try one again.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  netosync runs list main\n  netosync runs show 17\n  netosync runs cancel 18")]
+#[command(
+    after_help = "Examples:\n  netosync runs list main\n  netosync runs show 17\n  netosync runs cancel 18\n  netosync runs retry 18"
+)]
 pub struct RunsArgs {
     #[command(subcommand)]
     command: RunsCommand,
@@ -44,10 +48,23 @@ enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Cancel a run that waits.
+    /// Cancel a run that waits or is worked on.
+    ///
+    /// From that moment on its worker writes nothing more. The command waits until the worker has stopped calling the store,
+    /// which takes a few seconds, or until the worker's lease has run out.
     #[command(after_help = "Example:\n  netosync runs cancel 18\n\n\
         What a run has stored stays. To keep a store from being synced at all: netosync store pause NAME.")]
     Cancel {
+        /// Number of the run.
+        id: i64,
+    },
+    /// Try a run that failed, was cancelled or rests after an error again, now.
+    ///
+    /// One that has ended is followed by a new run of the same kind, for a running `netosync run` to work on. One that rests
+    /// goes on at its checkpoint.
+    #[command(after_help = "Example:\n  netosync runs retry 18\n\n\
+        To wait for the outcome: netosync sync NAME.")]
+    Retry {
         /// Number of the run.
         id: i64,
     },
@@ -59,7 +76,8 @@ pub async fn run(app: &App, args: &RunsArgs) -> Result<Exit, CliError> {
     match &args.command {
         RunsCommand::List { store, limit, json } => list(&db, store.as_deref(), *limit, *json).await,
         RunsCommand::Show { id, json } => show(&db, *id, *json).await,
-        RunsCommand::Cancel { id } => cancel(app, &db, *id).await,
+        RunsCommand::Cancel { id } => change::cancel(app, &db, *id).await,
+        RunsCommand::Retry { id } => change::retry(app, &db, *id).await,
     }
 }
 
@@ -135,22 +153,6 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
     ];
     super::say(text::facts(&facts));
     Ok(Exit::Done)
-}
-
-async fn cancel(app: &App, db: &Database, id: i64) -> Result<Exit, CliError> {
-    if runs::cancel(db, id, "cancelled by the operator", app.now()).await? {
-        super::say(format!("cancelled run {id}"));
-        return Ok(Exit::Done);
-    }
-    let run = find(db, id).await?;
-    let message = match run.state {
-        RunState::Queued | RunState::Running => format!(
-            "run {id} is being worked on by {} and cannot be cancelled from here; stop that process (it gives the run back to the queue) and cancel then",
-            run.lease_owner.as_deref().unwrap_or("a worker")
-        ),
-        ended => format!("run {id} is over already: {ended}"),
-    };
-    Err(CliError::new(Exit::Failed, message))
 }
 
 async fn find(db: &Database, id: i64) -> Result<Run, CliError> {

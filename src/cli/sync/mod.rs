@@ -1,0 +1,131 @@
+//! `netosync sync`: triggers a run, or attaches to the unfinished one, and follows it to its end.
+
+mod follow;
+mod hands;
+mod report;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use self::follow::DATABASE_PATIENCE;
+pub use self::follow::Follower;
+pub use self::hands::Hands;
+use self::report::report_error;
+pub use self::report::{report, run_json};
+use super::app::App;
+use super::exit::{CliError, Exit};
+use super::patience::patiently;
+use super::progress::Progress;
+use crate::domain::run::{RunKind, Trigger};
+use crate::domain::store::Store;
+use crate::storage::{Database, StorageError, runs, stores};
+
+/// Sync stores now and wait for the outcome.
+///
+/// Starts a run for each store, or attaches to its unfinished one, shows progress and ends with the run's outcome:
+/// 0 complete, 5 key refused, 6 partial, 7 store not reachable, 1 failed. While a `netosync run` is alive that works on the
+/// runs and Ctrl-C only ends the watching; else this command works on them itself.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  netosync sync main\n  netosync sync --all --json\n  netosync sync main --detach")]
+pub struct SyncArgs {
+    /// Names of the stores.
+    #[arg(value_name = "STORE", required_unless_present = "all", conflicts_with = "all")]
+    stores: Vec<String>,
+    /// Every store that is not paused.
+    #[arg(long)]
+    all: bool,
+    /// What to do: full = the whole catalogue in full detail.
+    #[arg(long, default_value = "full", value_parser = super::parse_kind)]
+    kind: RunKind,
+    /// Queue the runs and return at once; a running `netosync run` works on them.
+    #[arg(long)]
+    detach: bool,
+    /// One JSON object a store on stdout, a line each.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
+    let db = app.database().await?;
+    let mut exits = Vec::new();
+    let mut chosen = Vec::new();
+    let choose = async || choose(&db, args, app.now()).await;
+    for (name, store) in patiently(DATABASE_PATIENCE, choose).await? {
+        match store {
+            Ok(store) => chosen.push(store),
+            Err(error) => {
+                report_error(&name, args.kind, &error, args.json);
+                exits.push(error.exit);
+            }
+        }
+    }
+    if args.detach {
+        for store in chosen {
+            let (run, _) = runs::enqueue(&db, store.id, args.kind, Trigger::Manual, app.now()).await?;
+            report(&store.name, &run, args.json);
+        }
+        return Ok(Exit::gravest(exits));
+    }
+    let stop = CancellationToken::new();
+    let _signals = super::signals::stop_on_signal(stop.clone());
+    let progress = Progress::new(args.json);
+    let hands = Hands::new(app, &db, stop.clone());
+    let follower = Follower { app, db: &db, kind: args.kind, stop: &stop, progress: &progress, hands };
+    let mut unheard: Vec<_> = chosen.iter().map(|store| store.name.clone()).collect();
+    let followed = follower.follow(chosen, |store, outcome| {
+        unheard.retain(|name| *name != store.name);
+        progress.suspend(|| match outcome {
+            Ok(run) => {
+                exits.push(Exit::of_run(&run));
+                report(&store.name, &run, args.json);
+            }
+            Err(error) => {
+                exits.push(error.exit);
+                report_error(&store.name, args.kind, &error, args.json);
+            }
+        });
+    });
+    if let Err(error) = followed.await {
+        exits.push(error.exit);
+        for store in unheard {
+            report_error(&store, args.kind, &error, args.json);
+        }
+    }
+    Ok(Exit::gravest(exits))
+}
+
+/// A store by the name it was asked for, or why it cannot be synced.
+type Chosen = (String, Result<Store, CliError>);
+
+/// The stores to sync: those named, or all that are not paused.
+async fn choose(db: &Database, args: &SyncArgs, now: DateTime<Utc>) -> Result<Vec<Chosen>, CliError> {
+    if args.all {
+        let mut all = stores::list_stores(db).await?;
+        all.retain(|store| !store.is_paused(now));
+        if all.is_empty() {
+            return Err(CliError::new(Exit::Failed, "there is no store to sync; add one with `netosync store add`"));
+        }
+        return Ok(all.into_iter().map(|store| (store.name.clone(), Ok(store))).collect());
+    }
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for name in &args.stores {
+        if chosen.iter().any(|(other, _)| other == name) {
+            continue;
+        }
+        let store = match stores::find_store(db, name).await {
+            Ok(store) if store.is_paused(now) => {
+                let message = format!("it is paused; `netosync store resume {name}` ends the pause");
+                Err(CliError::new(Exit::Failed, message))
+            }
+            Ok(store) => Ok(store),
+            Err(StorageError::UnknownStore { .. }) => {
+                Err(CliError::new(Exit::Failed, "there is no such store; `netosync store list` shows the names"))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        chosen.push((name.clone(), store));
+    }
+    Ok(chosen)
+}

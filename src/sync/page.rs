@@ -1,0 +1,33 @@
+//! The records of a page: products, and those that are none.
+
+use std::collections::HashSet;
+
+use tracing::debug;
+
+use crate::connector::neto::{self, Page};
+use crate::domain::product::Product;
+use crate::storage::products::Quarantined;
+
+/// Of several records of one product in a page the last is the newest.
+pub fn keep_last(products: &mut Vec<Product<'_>>) {
+    let mut met = HashSet::with_capacity(products.len());
+    products.reverse();
+    products.retain(|product| met.insert(product.inventory_id));
+    products.reverse();
+}
+
+/// The products of a page, and the records that are none.
+pub fn normalize(page: &Page) -> (Vec<Product<'_>>, Vec<Quarantined<'_>>) {
+    let mut products = Vec::with_capacity(page.records().len());
+    let mut quarantined = Vec::new();
+    for record in page.records() {
+        match neto::normalize(record, page.lossy) {
+            Ok(product) => products.push(product),
+            Err(reject) => {
+                debug!(inventory_id = reject.inventory_id, "quarantined: {}", reject.reason);
+                quarantined.push(Quarantined { inventory_id: reject.inventory_id, reason: reject.reason, raw: record });
+            }
+        }
+    }
+    (products, quarantined)
+}
