@@ -10,7 +10,7 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let kinds = &["key_revoked", "vendor_outage", "store_failing"];
+        let kinds = &["key_revoked", "vendor_outage", "store_failing", "removals_held"];
         let table = Table::create()
             .table("incidents")
             .col(id())

@@ -48,6 +48,8 @@ static RULES: &[FieldRule] = &[
     rule("schedule.tick_secs", Kind::Whole(1, 3600)),
     rule("schedule.spread_secs", Kind::Whole(0, 86_400)),
     rule("fetch.page_size", Kind::Whole(1, 10_000)),
+    rule("fetch.sweep_page_size", Kind::Whole(8, 10_000)),
+    rule("fetch.overlap_secs", Kind::Whole(0, 172_800)),
     rule("fetch.in_flight", Kind::Whole(1, 16)),
     rule("fetch.connect_timeout_secs", Kind::Whole(1, 300)),
     rule("fetch.read_timeout_secs", Kind::Whole(1, 3600)),

@@ -74,6 +74,8 @@ section! {
     /// `[fetch]`
     Fetch {
         page_size: u32,
+        sweep_page_size: u32,
+        overlap_secs: u32,
         in_flight: u32,
         connect_timeout_secs: u32,
         read_timeout_secs: u32,
@@ -166,6 +168,14 @@ impl Worker {
     #[must_use]
     pub fn slice(&self) -> Duration {
         Duration::from_secs(self.slice_secs.into())
+    }
+}
+
+impl Fetch {
+    /// By how much an incremental run looks back before its cursor, at the least.
+    #[must_use]
+    pub fn overlap(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::seconds(self.overlap_secs.into())
     }
 }
 

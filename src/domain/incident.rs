@@ -13,6 +13,8 @@ text_enum! {
         VendorOutage = "vendor_outage",
         /// The last run of a store failed, not for want of a key; over with the next one that succeeds.
         StoreFailing = "store_failing",
+        /// A sweep misses so many products that a person has to look; over when they are back, or removed.
+        RemovalsHeld = "removals_held",
     }
 }
 

@@ -60,13 +60,17 @@ pub fn hash(product: &Product<'_>) -> ContentHash {
     hash.digest128().to_le_bytes()
 }
 
-/// Why the light parts of two products with different [`hash`]es differ.
+/// Why the light parts of two products with different [`hash`]es differ. An amount that is gone is no amount: a store that leaves
+/// it out, or a key that may not see it any more, has to say so again when asked for the product.
 #[must_use]
 pub fn difference(held: &Product<'_>, light: &Product<'_>) -> Difference {
     let edited = SIGN_PLACES.iter().any(|place| held.fields[*place] != light.fields[*place]);
     // Something did not fit its column, and only the whole record says what belongs beside it.
     let odd = light.fields[place(EXTRA)] != Value::Null;
-    if edited || odd { Difference::Edited } else { Difference::Amounts }
+    let gone =
+        AMOUNT_PLACES.iter().any(|place| light.fields[*place] == Value::Null && held.fields[*place] != Value::Null)
+            || LISTS.iter().any(|list| light.children[*list as usize].len() < held.children[*list as usize].len());
+    if edited || odd || gone { Difference::Edited } else { Difference::Amounts }
 }
 
 /// Puts the light part of a record in the place of what is held.
@@ -111,6 +115,9 @@ mod tests {
         light.fields[place("name")] = Value::Null;
         take_over(&mut held, &light);
         assert_eq!(held, product(6, 1));
+        assert_eq!(difference(&held, &product(6, 1)), Difference::Amounts);
+        light.fields[place("default_price")] = Value::Null;
+        assert_eq!(difference(&held, &light), Difference::Edited, "a price that is gone");
         light.fields[place(EXTRA)] = Value::Text("{}".into());
         assert_eq!(difference(&held, &light), Difference::Edited);
     }

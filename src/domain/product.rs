@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
@@ -73,6 +74,18 @@ impl Product<'_> {
     pub fn sku(&self) -> Option<&str> {
         match &self.fields[0] {
             Value::Text(sku) => Some(sku),
+            _ => None,
+        }
+    }
+
+    /// When it was last edited, in the server's time, if it says so.
+    #[must_use]
+    pub fn date_updated(&self) -> Option<DateTime<Utc>> {
+        static PLACE: LazyLock<usize> = LazyLock::new(|| {
+            PRODUCT.iter().position(|column| column.name == "date_updated").expect("a column of the catalogue")
+        });
+        match &self.fields[*PLACE] {
+            Value::Time(edited) => Some(*edited),
             _ => None,
         }
     }

@@ -21,14 +21,20 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::cursor::Newest;
+use super::digest::IdDigest;
 use super::error::ErrorClass;
 use super::text_enum::text_enum;
 
 text_enum! {
     /// What a run does. The heaviest first: each does what those after it do.
     RunKind {
-        /// Walks the whole catalogue in full detail.
+        /// Walks the whole catalogue in full detail, then sweeps.
         Full = "full",
+        /// Walks the whole catalogue in little detail, and fetches what is new or different.
+        Sweep = "sweep",
+        /// Walks what was edited since the cursor.
+        Incremental = "incremental",
     }
 }
 
@@ -106,7 +112,7 @@ pub struct Counts {
     pub pages: i64,
     /// API calls made, repeats included.
     pub calls: i64,
-    /// Distinct records the store gave us.
+    /// Records the store gave us: those stored, new or not, and those in quarantine.
     pub seen: i64,
     /// Products that were new.
     pub inserted: i64,
@@ -133,6 +139,81 @@ pub struct Checkpoint {
     /// What the pages before have shown.
     #[serde(default)]
     pub list: ListSoFar,
+    /// What the run is doing.
+    #[serde(default)]
+    pub phase: Phase,
+    /// What the list that is read with seams has shown.
+    #[serde(default)]
+    pub listed: Listed,
+    /// The newest edit met.
+    #[serde(default)]
+    pub newest: Newest,
+}
+
+/// What a run is doing, in the order in which it is done. A kind leaves out what it does not need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Reading all pages in full detail, one after the other.
+    #[default]
+    Walk,
+    /// Reading the list with seams, so that nothing slips between two pages.
+    List,
+    /// Fetching what was found new or different.
+    Look,
+    /// Asking by ID for what the list did not have.
+    Confirm,
+    /// All is done but the verdict.
+    Over,
+}
+
+/// Where a list that is read with seams goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Every product up to this ID has been read; `None` at the beginning.
+    pub covered: Option<i64>,
+    /// Records that are believed to lie up to there.
+    pub position: u64,
+    /// Records a page at the most, as the store has shown to answer.
+    pub limit: u32,
+}
+
+/// What the list that is read with seams has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Where it goes on; `None` = it has not been begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Pages stored.
+    #[serde(default)]
+    pub pages: u32,
+    /// The product with the lowest ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<i64>,
+    /// Digest of all products listed.
+    #[serde(default)]
+    pub digest: IdDigest,
+    /// Whether the store lists its products in no order, so that seams prove nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unordered: bool,
+    /// Whether it was read to its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+    /// Products that were stored anew after the list had shown that the copy lacks or misrepresents them.
+    #[serde(default)]
+    pub repaired: i64,
+    /// Whether what is missing has passed the removal guard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_remove: bool,
+    /// Seconds by which the oldest edit that incremental runs had missed lies before their cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_secs: Option<i64>,
+    /// Doubts about it, each a sentence of the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+    /// Parts of the request that the store refused and that are no longer asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<String>,
 }
 
 /// What the pages of a walk have shown up to its checkpoint: enough for the next attempt to count and to judge as if it
@@ -198,6 +279,8 @@ pub struct Run {
     pub finished_at: Option<DateTime<Utc>>,
     /// When a person asked for its end while a worker was on it.
     pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// Whether a person has approved all removals of this run.
+    pub approve_removals: bool,
 }
 
 impl Run {

@@ -49,6 +49,8 @@ impl Store {
     pub fn own_schedule(&self, kind: RunKind) -> Option<&str> {
         match kind {
             RunKind::Full => self.schedule_full.as_deref(),
+            RunKind::Sweep => self.schedule_sweep.as_deref(),
+            RunKind::Incremental => self.schedule_incremental.as_deref(),
         }
     }
 

@@ -39,6 +39,7 @@ fn over(incident: &Incident) -> String {
         IncidentKind::KeyRevoked => format!("store {about} has a key that works, or a new one"),
         IncidentKind::VendorOutage => format!("the stores of {about} answer again"),
         IncidentKind::StoreFailing => format!("store {about} is synced again"),
+        IncidentKind::RemovalsHeld => format!("no removal of store {about} waits for approval any more"),
     }
 }
 

@@ -41,6 +41,8 @@ impl Plan {
             let kind = *kind;
             let of_all = match kind {
                 RunKind::Full => &settings.full,
+                RunKind::Sweep => &settings.sweep,
+                RunKind::Incremental => &settings.incremental,
             };
             let schedule = store.own_schedule(kind).or(of_all.as_deref()).filter(|text| !text.is_empty());
             let standing = Standing {

@@ -83,3 +83,18 @@ pub(super) async fn count_each(db: &Database, only: Option<i64>) -> Result<HashM
     }
     counted(db, find, "count the quarantine").await
 }
+
+/// The products of which a run has put a record into quarantine.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn products_of_run(db: &Database, run_id: i64) -> Result<std::collections::HashSet<i64>, StorageError> {
+    let ids = Entity::find()
+        .select_only()
+        .column(Column::InventoryId)
+        .filter(Column::RunId.eq(run_id))
+        .filter(Column::InventoryId.is_not_null())
+        .into_tuple::<i64>();
+    let ids = ids.all(db.orm()).await.map_err(StorageError::query("read the quarantine"))?;
+    Ok(ids.into_iter().collect())
+}

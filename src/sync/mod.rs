@@ -4,14 +4,20 @@
 //! page by page, and turns whatever happened into one change of the run's state. It never claims, schedules or retries
 //! a run by itself, and it makes no call while a transaction is open.
 
+mod at_work;
 mod heartbeat;
+mod incremental;
 mod key;
+mod listing;
+mod look;
 mod outcome;
 mod page;
 mod progress;
+mod removal;
 mod seam;
 mod seen;
 mod sequence;
+mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod vendor;
@@ -24,20 +30,20 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use self::at_work::{AtWork, Left};
 use self::heartbeat::Heartbeat;
 pub use self::outcome::Patience;
 use self::outcome::{Step, Stop};
 pub use self::progress::Progress;
-use self::walk::{Left, Walk};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::lifecycle::Standing;
-use crate::domain::run::{Lease, Run};
-use crate::domain::store::{Credential, CredentialState};
+use crate::domain::run::{Lease, Phase, Run, RunKind};
+use crate::domain::store::CredentialState;
 use crate::metrics::Metrics;
 use crate::metrics::labels::Outcome;
 use crate::storage::vault::Vault;
-use crate::storage::{Database, StorageError, lease, runs, store_calls, stores};
+use crate::storage::{Database, StorageError, cursors, lease, runs, store_calls, stores};
 use crate::transport::Transport;
 
 /// What a run needs besides itself. Clones share everything.
@@ -100,7 +106,7 @@ impl Syncer {
         let ended = tokio::select! {
             biased;
             stop = heartbeat.over(lease.run_id) => Err(stop),
-            ended = self.walk(run, lease, &heartbeat, stop, &mut left) => ended,
+            ended = self.attend(run, lease, &heartbeat, stop, &mut left) => ended,
         };
         // Written first, because it holds for whoever calls the store next, and however the run ended.
         let silence = left.as_ref().and_then(|left: &Left| left.silent_until);
@@ -157,8 +163,9 @@ impl Syncer {
         Ok(Outcome::Lost)
     }
 
-    /// Walks; begins with a small call when the key is in doubt, so that its answer is known before anything is fetched.
-    async fn walk(
+    /// Opens what the run needs and works on it; begins with a small call when the key is in doubt, so that its answer is known
+    /// before anything is fetched.
+    async fn attend(
         &self,
         run: Run,
         lease: &Lease,
@@ -175,27 +182,41 @@ impl Syncer {
                 return Err(error.into());
             }
         };
-        info!(store.name = store.name, run.kind = %run.kind, page = run.checkpoint.as_ref().map_or(0, |at| at.page), "run begins");
-        let mut walk = Walk::new(self, &store, &credential, run, lease, heartbeat, stop);
-        let walked = self.walk_on(&mut walk, &credential).await;
-        *left = Some(walk.leave());
-        match walked {
+        let cursor = cursors::read(&self.db, store.id).await?;
+        let mut work = AtWork::new(self, (&store, &credential, cursor), run, lease, heartbeat, stop);
+        info!(store.name = store.name, run.kind = %work.kind, page = work.checkpoint.page, "run begins");
+        let worked = all_phases(&mut work).await;
+        *left = Some(work.leave());
+        match worked {
             Ok(end) => Ok(Step::End(end)),
             Err(Stop::Remote(error)) => {
-                let standing = walk.key_works().map_or(credential.standing, Standing::working);
+                let standing = work.key_works().map_or(credential.standing, Standing::working);
                 Ok(key::after_failure(self, &store, &credential, standing, attempt, error).await?)
             }
             Err(stop) => Err(stop),
         }
     }
+}
 
-    /// Walks to the end, or to what stops it.
-    async fn walk_on(&self, walk: &mut Walk<'_>, credential: &Credential) -> Result<runs::End, Stop> {
-        match credential.standing.state {
-            CredentialState::Ok => {}
-            CredentialState::Suspect | CredentialState::Revoked => walk.canary().await?,
+/// Works on a run to its end, or to what stops it.
+async fn all_phases(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
+    match work.credential.standing.state {
+        CredentialState::Ok => {}
+        CredentialState::Suspect | CredentialState::Revoked => work.canary().await?,
+    }
+    loop {
+        match (work.checkpoint.phase, work.kind) {
+            (Phase::Walk, kind) => {
+                walk::walk(work).await?;
+                // What a list in no order brings was read by walking; there is nothing to compare it with.
+                let closing = kind == RunKind::Full && !work.checkpoint.listed.unordered;
+                work.checkpoint.phase = if closing { Phase::List } else { Phase::Over };
+            }
+            (Phase::List, RunKind::Incremental) => incremental::incremental(work).await?,
+            (Phase::List, RunKind::Full | RunKind::Sweep) => sweep::sweep(work).await?,
+            (Phase::Look, _) => look::look(work).await?,
+            (Phase::Confirm, _) => removal::confirm(work).await?,
+            (Phase::Over, _) => return verdict::verdict(work).await,
         }
-        walk.go().await?;
-        walk.verdict().await
     }
 }

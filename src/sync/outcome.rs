@@ -117,7 +117,7 @@ fn retry_delay(attempt: i32) -> TimeDelta {
 
 /// A run that did not succeed.
 pub fn failed(class: ErrorClass, error: String) -> End {
-    End { state: RunState::Failed, verdict: None, error_class: Some(class), error: Some(error) }
+    End { state: RunState::Failed, verdict: None, error_class: Some(class), error: Some(error), evidence: None }
 }
 
 /// What failed and why, and what to do next, in one line.

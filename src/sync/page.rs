@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use chrono::NaiveDateTime;
 use tracing::debug;
 
 use crate::connector::neto::{self, Page};
+use crate::domain::cursor::Newest;
 use crate::domain::product::Product;
 use crate::storage::products::Quarantined;
 
@@ -14,6 +16,14 @@ pub fn keep_last(products: &mut Vec<Product<'_>>) {
     products.reverse();
     products.retain(|product| met.insert(product.inventory_id));
     products.reverse();
+}
+
+/// Takes note of the server's clock and of when the products of a page were edited.
+pub fn note_dates(newest: &mut Newest, page: &Page, products: &[Product<'_>]) {
+    let said =
+        page.current_time.as_deref().and_then(|text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok());
+    newest.server_says(said.map(|time| time.and_utc()));
+    products.iter().filter_map(Product::date_updated).for_each(|edited| newest.saw(edited));
 }
 
 /// The products of a page, and the records that are none.

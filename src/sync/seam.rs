@@ -19,7 +19,7 @@
 //! product and nothing behind it, which no mistake looks like. It only takes a list in the order of IDs, which is seen from the
 //! answers ([`Next::Unordered`] where it is not; see [`super::sequence`] for that case).
 
-use serde::{Deserialize, Serialize};
+use crate::domain::run::Place;
 
 /// How often a seam is looked for before it is given up: enough to step back over 4 million deleted products.
 const TRIES: usize = 12;
@@ -58,17 +58,6 @@ pub enum Next {
     End,
     /// The list is not in the order of IDs, so seams prove nothing.
     Unordered,
-}
-
-/// Where a walk is. Travels in the checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// Every product up to this ID has been read; `None` at the beginning.
-    pub covered: Option<i64>,
-    /// Records that are believed to lie up to there.
-    pub position: u64,
-    /// Records a page at the most, as the store has shown to answer.
-    pub limit: u32,
 }
 
 /// What the pages so far have shown.

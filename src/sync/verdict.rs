@@ -1,47 +1,76 @@
-//! What a finished walk says about the copy: `complete`, or `partial` with every reason there is.
+//! What a finished run says about the copy: `complete`, `repaired`, or `partial` with every reason there is.
 
+use super::at_work::AtWork;
 use super::outcome::{Stop, failed};
-use super::walk::Walk;
+use crate::connector::neto::Shape;
+use crate::domain::cursor::adapt;
 use crate::domain::error::ErrorClass;
-use crate::domain::run::{Counts, RunState, Verdict};
+use crate::domain::run::{Counts, RunKind, RunState, Verdict};
 use crate::storage::products;
-use crate::storage::runs::End;
+use crate::storage::runs::{End, Evidence};
+use chrono::TimeDelta;
 
-impl Walk<'_> {
-    /// What the finished walk says about the copy.
-    pub async fn verdict(&self) -> Result<End, Stop> {
-        let mut doubts = self.sequence.doubts.clone();
-        let Counts { seen, quarantined, .. } = self.counts;
-        let max_share = self.syncer.config.quarantine.max_share;
-        if quarantined > FEW && quarantined as f64 > max_share * seen as f64 {
-            let error = format!(
-                "{quarantined} of {seen} records could not be read, more than quarantine.max_share = {max_share} allows; \
-                 see `netosync quarantine list {}`",
-                self.store.name
-            );
-            return Ok(failed(ErrorClass::Data, error));
-        }
-        if quarantined > 0 {
-            doubts.push(format!(
-                "{quarantined} records are in quarantine, see `netosync quarantine list {}`",
-                self.store.name
-            ));
-        }
-        let refused: Vec<_> = self.shape.refused().collect();
-        if !refused.is_empty() {
-            doubts.push(format!("the store refuses the selectors {}", refused.join(", ")));
-        }
-        let held = products::count(&self.syncer.db, self.store.id).await?;
+/// So many bad records never fail a run by themselves.
+const FEW: i64 = 10;
+
+/// What the finished run says about the copy.
+pub async fn verdict(work: &AtWork<'_>) -> Result<End, Stop> {
+    let (list, listed) = (&work.checkpoint.list, &work.checkpoint.listed);
+    let mut doubts = listed.doubts.clone();
+    if listed.unordered {
+        doubts.extend(list.doubts.iter().cloned());
+    }
+    let Counts { seen, quarantined, .. } = work.counts;
+    let max_share = work.syncer.config.quarantine.max_share;
+    if quarantined > FEW && quarantined as f64 > max_share * seen as f64 {
+        let error = format!(
+            "{quarantined} of {seen} records could not be read, more than quarantine.max_share = {max_share} allows; \
+             see `netosync quarantine list {}`",
+            work.store.name
+        );
+        return Ok(failed(ErrorClass::Data, error));
+    }
+    if quarantined > 0 {
+        let name = &work.store.name;
+        doubts.push(format!("{quarantined} records are in quarantine, see `netosync quarantine list {name}`"));
+    }
+    let given_up: Vec<_> = list.given_up.iter().chain(&listed.given_up).cloned().collect();
+    let shape = Shape::full_without(&given_up);
+    let mut refused: Vec<_> = shape.refused().collect();
+    refused.sort_unstable();
+    refused.dedup();
+    if !refused.is_empty() {
+        doubts.push(format!("the store refuses the selectors {}", refused.join(", ")));
+    }
+    if listed.unordered && work.kind != RunKind::Incremental {
+        let held = products::count(&work.syncer.db, work.store.id).await?;
         if seen.unsigned_abs() < held {
             doubts.push(format!(
                 "the store listed {seen} products where the mirror holds {held}; the others are kept as they were"
             ));
         }
-        let verdict = if doubts.is_empty() { Verdict::Complete } else { Verdict::Partial };
-        let error = (!doubts.is_empty()).then(|| doubts.join("; "));
-        Ok(End { state: RunState::Succeeded, verdict: Some(verdict), error_class: None, error })
     }
+    let verdict = match doubts.is_empty() {
+        true if listed.repaired > 0 => Verdict::Repaired,
+        true => Verdict::Complete,
+        false => Verdict::Partial,
+    };
+    let error = (!doubts.is_empty()).then(|| doubts.join("; "));
+    let evidence = Some(evidence(work));
+    Ok(End { state: RunState::Succeeded, verdict: Some(verdict), error_class: None, error, evidence })
 }
 
-/// So many bad records never fail a run by themselves.
-const FEW: i64 = 10;
+fn evidence(work: &AtWork<'_>) -> Evidence {
+    let listed = &work.checkpoint.listed;
+    let swept = work.kind != RunKind::Incremental;
+    let least = work.syncer.config.fetch.overlap();
+    // Bad records and refused selectors are no reason to list the same edits again.
+    let cursor = work.checkpoint.newest.cursor(work.cursor.edited).filter(|_| listed.whole);
+    let adapted = adapt(work.overlap(), least, listed.late_secs.map(TimeDelta::seconds));
+    Evidence {
+        repaired: listed.repaired,
+        id_digest: Some(listed.digest).filter(|_| listed.whole && swept),
+        cursor,
+        overlap_secs: (swept && work.cursor.edited.is_some()).then(|| adapted.num_seconds()),
+    }
+}

@@ -109,7 +109,8 @@ where
         let sentence = format!("gave up after {attempts} attempts{last}");
         error!(run.id, store.id = run.store_id, "run {} failed: {sentence}", run.id);
         let class = Some(run.error_class.unwrap_or(ErrorClass::Internal));
-        let end = End { state: RunState::Failed, verdict: None, error_class: class, error: Some(sentence) };
+        let end =
+            End { state: RunState::Failed, verdict: None, error_class: class, error: Some(sentence), evidence: None };
         match runs::finish(&self.db, lease, &end, &run.counts, self.clock.now()).await {
             Ok(()) => self.metrics.run(run.kind, Outcome::Failed),
             Err(error) => warn!(

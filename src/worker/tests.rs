@@ -125,7 +125,7 @@ impl Place {
         let (db, now, counts) = (self.db.clone(), self.clock.now(), run.counts);
         async move {
             let verdict = Some(Verdict::Complete);
-            let end = End { state: RunState::Succeeded, verdict, error_class: None, error: None };
+            let end = End { state: RunState::Succeeded, verdict, error_class: None, error: None, evidence: None };
             runs::finish(&db, &lease, &end, &counts, now).await
         }
     }

@@ -138,7 +138,7 @@ async fn the_next_due_moment_is_the_earliest_of_what_waits_and_what_is_leased(db
     // At that very moment, not a millisecond later, it can be claimed.
     db.clock.advance(TimeDelta::seconds(15));
     assert_eq!(claim(&db, 2).await.len(), 1);
-    let end = End { state: RunState::Failed, verdict: None, error_class: None, error: None };
+    let end = End { state: RunState::Failed, verdict: None, error_class: None, error: None, evidence: None };
     let lease = Lease { epoch: 2, ..lease };
     runs::finish(&db, &lease, &end, &Counts::default(), db.clock().now()).await.expect("ours");
     assert_eq!(next().await, Some(at), "what has ended is never due");

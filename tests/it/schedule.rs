@@ -45,7 +45,7 @@ async fn run(db: &TestDb, store: &Store, state: RunState, error_class: Option<Er
     let claim = Claim { owner: "w", lease_for: TimeDelta::hours(1), only: Some(run.id), limit: 1, now: began };
     let (_, lease) = runs::claim(db, &claim).await.expect("a queue").pop().expect("claimed");
     db.clock.advance(TimeDelta::minutes(1));
-    let end = End { state, verdict: None, error_class, error: None };
+    let end = End { state, verdict: None, error_class, error: None, evidence: None };
     runs::finish(db, &lease, &end, &Counts::default(), db.clock().now()).await.expect("ended");
     began
 }

@@ -72,7 +72,7 @@ async fn a_worker_that_lost_its_lease_writes_nothing_more(db: TestDb) {
     assert_lost(&commit_page(&world.db, page).await);
     assert_eq!(lease::renew(&world.db, held, now).await.expect("the database works"), None);
     assert_lost(&runs::give_back(&world.db, held, &Return::Interrupted, &counts, None, now).await);
-    let end = End { state: RunState::Failed, verdict: None, error_class: None, error: None };
+    let end = End { state: RunState::Failed, verdict: None, error_class: None, error: None, evidence: None };
     assert_lost(&runs::finish(&world.db, held, &end, &counts, now).await);
     let id = first.0.id;
     work(&world.syncer, first).await;
@@ -140,7 +140,7 @@ async fn of_many_that_claim_a_run_one_gets_it(db: TestDb) {
 
         let [(run, lease)] = won.as_slice() else { panic!("{} won in round {round}", won.len()) };
         assert_eq!((run.id, run.attempt, run.lease_owner.as_ref()), (queued.id, 1, Some(&lease.owner)));
-        let end = End { state: RunState::Cancelled, verdict: None, error_class: None, error: None };
+        let end = End { state: RunState::Cancelled, verdict: None, error_class: None, error: None, evidence: None };
         runs::finish(&world.db, lease, &end, &Counts::default(), world.syncer.clock.now()).await.expect("held");
     }
 }

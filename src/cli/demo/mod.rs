@@ -18,7 +18,7 @@ use url::Url;
 use super::app::App;
 use super::exit::{CliError, Exit};
 use super::progress::Progress;
-use super::sync::{self, Follower, Hands};
+use super::sync::{self, Follower, Hands, Wish};
 use crate::config::Config;
 use crate::domain::run::RunKind;
 use crate::domain::secret::Secret;
@@ -98,7 +98,8 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
     let sync = async |store: &Store| {
         let progress = Progress::new(false);
         let hands = Hands::with(app, syncer.clone(), db, stop.clone());
-        let follower = Follower { app, db, kind: RunKind::Full, stop: &stop, progress: &progress, hands };
+        let wish = Wish { kind: RunKind::Full, approve_removals: false };
+        let follower = Follower { app, db, wish, stop: &stop, progress: &progress, hands };
         let mut outcome = Err(CliError::new(Exit::Failed, "the sync has no outcome"));
         follower.follow([store.clone()], |_, run| outcome = run).await?;
         let run = outcome?;

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -38,11 +39,31 @@ const RAREST_LOOK_OF_MANY: Duration = Duration::from_secs(15);
 /// How long the database may fail before that is the outcome.
 pub(super) const DATABASE_PATIENCE: Duration = Duration::from_mins(3);
 
+/// What a person asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// The run has to be of this kind, or a heavier one.
+    pub kind: RunKind,
+    /// Everything that is gone may be removed.
+    pub approve_removals: bool,
+}
+
+impl Wish {
+    /// Inserts a run, or finds the unfinished one; whether it was inserted.
+    pub async fn trigger(&self, db: &Database, store_id: i64, now: DateTime<Utc>) -> Result<(Run, bool), StorageError> {
+        let (run, inserted) = runs::enqueue(db, store_id, self.kind, Trigger::Manual, now).await?;
+        if self.approve_removals && run.kind.covers(self.kind) {
+            runs::approve_removals(db, run.id).await?;
+        }
+        Ok((run, inserted))
+    }
+}
+
 /// See the module.
 pub struct Follower<'a> {
     pub app: &'a App,
     pub db: &'a Database,
-    pub kind: RunKind,
+    pub wish: Wish,
     pub stop: &'a CancellationToken,
     pub progress: &'a Progress,
     pub hands: Hands<'a>,
@@ -161,7 +182,7 @@ impl Follower<'_> {
     }
 
     async fn trigger(&self, store: &Store) -> Result<Followed, StorageError> {
-        let (run, inserted) = runs::enqueue(self.db, store.id, self.kind, Trigger::Manual, self.app.now()).await?;
+        let (run, inserted) = self.wish.trigger(self.db, store.id, self.app.now()).await?;
         if !inserted {
             info!(run.id = run.id, store.name = store.name, "attached to the unfinished run");
         }
@@ -183,6 +204,17 @@ impl Follower<'_> {
             return Ok(Some(Err(error)));
         };
         one.bar.update(&run);
+        if !run.state.unfinished() && !run.kind.covers(self.wish.kind) && !stopping {
+            info!(
+                run.id = run.id,
+                store.name = one.store.name,
+                "the {} run has ended; now for the {}",
+                run.kind,
+                self.wish.kind
+            );
+            (one.run_id, one.ours) = (self.wish.trigger(self.db, one.store.id, self.app.now()).await?.0.id, false);
+            return Ok(None);
+        }
         if !run.state.unfinished() {
             return Ok(Some(Ok(run)));
         }

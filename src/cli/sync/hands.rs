@@ -92,8 +92,13 @@ impl<'a> Hands<'a> {
         let now = self.app.now();
         if why.exit == Exit::Configuration {
             let class = Some(ErrorClass::Config);
-            let end =
-                End { state: RunState::Failed, verdict: None, error_class: class, error: Some(why.message.clone()) };
+            let end = End {
+                state: RunState::Failed,
+                verdict: None,
+                error_class: class,
+                error: Some(why.message.clone()),
+                evidence: None,
+            };
             runs::finish(self.db, lease, &end, &run.counts, now).await?;
         } else {
             runs::give_back(self.db, lease, &Return::Interrupted, &run.counts, None, now).await?;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::follow::DATABASE_PATIENCE;
 pub use self::follow::Follower;
+pub use self::follow::Wish;
 pub use self::hands::Hands;
 use self::report::report_error;
 pub use self::report::{report, run_json};
@@ -17,9 +18,9 @@ use super::app::App;
 use super::exit::{CliError, Exit};
 use super::patience::patiently;
 use super::progress::Progress;
-use crate::domain::run::{RunKind, Trigger};
+use crate::domain::run::RunKind;
 use crate::domain::store::Store;
-use crate::storage::{Database, StorageError, runs, stores};
+use crate::storage::{Database, StorageError, stores};
 
 /// Sync stores now and wait for the outcome.
 ///
@@ -27,7 +28,9 @@ use crate::storage::{Database, StorageError, runs, stores};
 /// 0 complete, 5 key refused, 6 partial, 7 store not reachable, 1 failed. While a `netosync run` is alive that works on the
 /// runs and Ctrl-C only ends the watching; else this command works on them itself.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  netosync sync main\n  netosync sync --all --json\n  netosync sync main --detach")]
+#[command(
+    after_help = "Examples:\n  netosync sync main\n  netosync sync --all --json\n  netosync sync main --kind sweep\n  netosync sync main --detach"
+)]
 pub struct SyncArgs {
     /// Names of the stores.
     #[arg(value_name = "STORE", required_unless_present = "all", conflicts_with = "all")]
@@ -35,9 +38,13 @@ pub struct SyncArgs {
     /// Every store that is not paused.
     #[arg(long)]
     all: bool,
-    /// What to do: full = the whole catalogue in full detail.
+    /// What to do: full = the whole catalogue in full detail; sweep = all products in little detail, then what is new, different
+    /// or gone; incremental = what was edited since the last time.
     #[arg(long, default_value = "full", value_parser = super::parse_kind)]
     kind: RunKind,
+    /// Remove what the store does not have any more, however much it is (see removal.max_share).
+    #[arg(long)]
+    approve_removals: bool,
     /// Queue the runs and return at once; a running `netosync run` works on them.
     #[arg(long)]
     detach: bool,
@@ -61,9 +68,10 @@ pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
             }
         }
     }
+    let wish = Wish { kind: args.kind, approve_removals: args.approve_removals };
     if args.detach {
         for store in chosen {
-            let (run, _) = runs::enqueue(&db, store.id, args.kind, Trigger::Manual, app.now()).await?;
+            let (run, _) = wish.trigger(&db, store.id, app.now()).await?;
             report(&store.name, &run, args.json);
         }
         return Ok(Exit::gravest(exits));
@@ -72,7 +80,7 @@ pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
     let _signals = super::signals::stop_on_signal(stop.clone());
     let progress = Progress::new(args.json);
     let hands = Hands::new(app, &db, stop.clone());
-    let follower = Follower { app, db: &db, kind: args.kind, stop: &stop, progress: &progress, hands };
+    let follower = Follower { app, db: &db, wish, stop: &stop, progress: &progress, hands };
     let mut unheard: Vec<_> = chosen.iter().map(|store| store.name.clone()).collect();
     let followed = follower.follow(chosen, |store, outcome| {
         unheard.retain(|name| *name != store.name);

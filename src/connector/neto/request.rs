@@ -33,10 +33,7 @@ impl Shape {
     /// Every field that has a place in the tables, in the order of their IDs, but for what was `given_up` before.
     #[must_use]
     pub fn full_without(given_up: &[String]) -> Self {
-        let mut shape = Self::full();
-        shape.selectors.retain(|name| !given_up.contains(name));
-        shape.given_up = given_up.to_vec();
-        shape
+        Self::full().without(given_up)
     }
 
     /// Every field that has a place in the tables, in the order of their IDs.
@@ -57,6 +54,12 @@ impl Shape {
         Self { selectors: named.chain(misc).collect(), given_up: Vec::new() }
     }
 
+    /// The light part, but for what was `given_up` before.
+    #[must_use]
+    pub fn light_without(given_up: &[String]) -> Self {
+        Self::light().without(given_up)
+    }
+
     /// The light part of every product (see [`light`]), in the order of their IDs.
     #[must_use]
     pub fn light() -> Self {
@@ -67,6 +70,12 @@ impl Shape {
         let rest = ["ID", "WarehouseQuantity", "PriceGroups", "PriceGroups.MultilevelBands"];
         let selectors = columns.copied().chain(rest).map(str::to_owned).collect();
         Self { selectors, given_up: Vec::new() }
+    }
+
+    fn without(mut self, given_up: &[String]) -> Self {
+        self.selectors.retain(|name| !given_up.contains(name));
+        self.given_up = given_up.to_vec();
+        self
     }
 
     /// Gives up what a refusal's message names, or else the undocumented selectors. `false` when nothing is left that

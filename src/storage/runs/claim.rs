@@ -57,7 +57,13 @@ pub async fn claim(db: &Database, claim: &Claim<'_>) -> Result<Vec<(Run, Lease)>
         let lease =
             Lease { run_id: run.id, store_id: run.store_id, owner: claim.owner.to_owned(), epoch: run.lease_epoch };
         if run.cancel_requested_at.is_some() {
-            let end = End { state: RunState::Cancelled, verdict: None, error_class: None, error: run.error.clone() };
+            let end = End {
+                state: RunState::Cancelled,
+                verdict: None,
+                error_class: None,
+                error: run.error.clone(),
+                evidence: None,
+            };
             finish(db, &lease, &end, &run.counts, claim.now).await?;
         } else {
             claimed.push((run, lease));

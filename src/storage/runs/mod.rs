@@ -23,8 +23,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement,
 pub use self::cancel::{Cancelled, cancel, confirm_cancelled};
 pub use self::claim::{Claim, claim, next_due, silent};
 pub use self::history::{get, get_all, newest, newest_each};
-pub use self::trigger::{enqueue, hurry, unfinished};
-use super::{Database, StorageError, wake};
+pub use self::trigger::{approve_removals, enqueue, hurry, unfinished};
+use super::{Database, StorageError, cursors, wake};
+use crate::domain::digest::IdDigest;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunKind, RunState, Trigger, Verdict};
 use crate::entity::runs;
@@ -40,10 +41,25 @@ pub struct End {
     pub error_class: Option<ErrorClass>,
     /// The sentence that goes with it, or the reason of a partial verdict.
     pub error: Option<String>,
+    /// What a run that came to its end has shown.
+    pub evidence: Option<Evidence>,
 }
 
-/// Ends a run. With a verdict that vouches for the copy, the store's `as_of` moves to the start of the run, in the
-/// same transaction. [`StorageError::LeaseLost`] when the run is somebody else's.
+/// What a verdict rests on, and what the next run begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Products stored anew after the list had shown that the copy lacked or misrepresented them.
+    pub repaired: i64,
+    /// Digest of all products the store listed, if they were listed.
+    pub id_digest: Option<IdDigest>,
+    /// Where the next incremental run begins, in the server's time; `None` = where the last one did.
+    pub cursor: Option<DateTime<Utc>>,
+    /// The overlap of the next incremental run, seconds; `None` = as it was.
+    pub overlap_secs: Option<i64>,
+}
+
+/// Ends a run, with its evidence. With a verdict that vouches for the copy, the store's `as_of` moves to the start of the run,
+/// in the same transaction. [`StorageError::LeaseLost`] when the run is somebody else's.
 pub async fn finish(
     db: &Database,
     lease: &Lease,
@@ -60,6 +76,12 @@ pub async fn finish(
         .col_expr(runs::Column::Error, end.error.clone().into())
         .col_expr(runs::Column::LeaseExpiresAt, None::<DateTime<Utc>>.into())
         .col_expr(runs::Column::FinishedAt, now.into());
+    let update = match &end.evidence {
+        Some(evidence) => update
+            .col_expr(runs::Column::Repaired, evidence.repaired.into())
+            .col_expr(runs::Column::IdDigest, evidence.id_digest.map(|digest| digest.to_string()).into()),
+        None => update,
+    };
     if update.exec(&tx).await.map_err(StorageError::query(doing))?.rows_affected != 1 {
         return Err(StorageError::LeaseLost { run_id: lease.run_id });
     }
@@ -68,6 +90,9 @@ pub async fn finish(
         let values: [Value; 2] = [lease.run_id.into(), lease.store_id.into()];
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
         tx.execute_raw(statement).await.map_err(StorageError::query(doing))?;
+    }
+    if let Some(evidence) = &end.evidence {
+        cursors::write(&tx, lease.store_id, evidence, now).await?;
     }
     tx.commit().await.map_err(StorageError::query(doing))
 }
@@ -204,5 +229,6 @@ fn read(model: runs::Model) -> Result<Run, StorageError> {
         started_at: model.started_at,
         finished_at: model.finished_at,
         cancel_requested_at: model.cancel_requested_at,
+        approve_removals: model.approve_removals,
     })
 }

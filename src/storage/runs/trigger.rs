@@ -16,7 +16,8 @@ use crate::storage::{Database, StorageError, wake};
 /// The second part says whether it was inserted.
 ///
 /// A person who finds a run that nobody has begun yet makes it theirs, so it goes before those of the schedules; one that
-/// rests after a passing error is made due now.
+/// rests after a passing error is made due now, and one of a lighter kind that nobody has begun becomes one of theirs. A run
+/// under way keeps its kind, which may be lighter than what was asked for ([`RunKind::covers`]).
 ///
 /// # Errors
 /// [`StorageError::Query`] or [`StorageError::Corrupt`].
@@ -30,10 +31,17 @@ pub async fn enqueue(
     loop {
         // Looked for first: a thousand that attach must not queue up for SQLite's one write lock.
         if let Some(run) = unfinished(db, store_id).await? {
-            if trigger != Trigger::Manual || !can_be_hurried(&run, now) {
+            let raised = trigger == Trigger::Manual && run.started_at.is_none() && !run.kind.covers(kind);
+            if raised {
+                raise(db, run.id, kind).await?;
+            }
+            let hurried = trigger == Trigger::Manual && can_be_hurried(&run, now);
+            if hurried {
+                hurry(db, run.id, now).await?;
+            }
+            if !raised && !hurried {
                 return Ok((run, false));
             }
-            hurry(db, run.id, now).await?;
             return Ok((history::get(db, run.id).await?.unwrap_or(run), false));
         }
         // Another run may be queued in between, and may even have ended before the next look: then we try again.
@@ -84,6 +92,28 @@ pub async fn unfinished(db: &Database, store_id: i64) -> Result<Option<Run>, Sto
         .await
         .map_err(StorageError::query("look for an unfinished run"))?;
     found.map(read).transpose()
+}
+
+/// Gives a run that nobody has begun another kind.
+async fn raise(db: &Database, run_id: i64, kind: RunKind) -> Result<(), StorageError> {
+    let update = runs::Entity::update_many()
+        .col_expr(runs::Column::Kind, kind.as_str().into())
+        .filter(runs::Column::Id.eq(run_id))
+        .filter(runs::Column::State.eq(RunState::Queued.as_str()))
+        .filter(runs::Column::StartedAt.is_null());
+    update.exec(db.orm()).await.map(drop).map_err(StorageError::query("change the kind of a run"))
+}
+
+/// Notes that a person has approved all removals of an unfinished run, however many.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn approve_removals(db: &Database, run_id: i64) -> Result<(), StorageError> {
+    let update = runs::Entity::update_many()
+        .col_expr(runs::Column::ApproveRemovals, true.into())
+        .filter(runs::Column::Id.eq(run_id))
+        .filter(Expr::cust(UNFINISHED));
+    update.exec(db.orm()).await.map(drop).map_err(StorageError::query("approve removals"))
 }
 
 fn can_be_hurried(run: &Run, now: DateTime<Utc>) -> bool {

@@ -1,0 +1,57 @@
+//! Where the next incremental run of a store begins, and by how much it looks back.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, Statement, Value};
+
+use super::runs::Evidence;
+use super::{Database, StorageError};
+use crate::domain::run::RunKind;
+use crate::entity::{cursors, stores};
+
+/// What a run begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The newest edit that is known to be held, in the server's time; `None` before the first run that listed everything.
+    pub edited: Option<DateTime<Utc>>,
+    /// The store's own overlap; `None` = the configured one.
+    pub overlap: Option<TimeDelta>,
+}
+
+/// The cursor of a store.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn read(db: &Database, store_id: i64) -> Result<Cursor, StorageError> {
+    let doing = "read a cursor";
+    let key = (store_id, RunKind::Incremental.as_str().to_owned());
+    let row = cursors::Entity::find_by_id(key).one(db.orm()).await.map_err(StorageError::query(doing))?;
+    let store = stores::Entity::find_by_id(store_id).one(db.orm()).await.map_err(StorageError::query(doing))?;
+    Ok(Cursor {
+        edited: row.and_then(|row| row.starts_at),
+        overlap: store.and_then(|store| store.overlap_secs).map(TimeDelta::seconds),
+    })
+}
+
+/// Moves the cursor and the overlap as a run's evidence says, in the transaction that ends the run.
+pub(super) async fn write(
+    tx: &DatabaseTransaction,
+    store_id: i64,
+    evidence: &Evidence,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let failed = || StorageError::query("move a cursor");
+    let execute = async |sql: &str, values: Vec<Value>| {
+        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await
+    };
+    if let Some(cursor) = evidence.cursor {
+        let sql = "/* cursor */ INSERT INTO cursors (store_id, kind, starts_at, updated_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (store_id, kind) DO UPDATE SET starts_at = excluded.starts_at, updated_at = excluded.updated_at";
+        let kind = RunKind::Incremental.as_str();
+        execute(sql, vec![store_id.into(), kind.into(), cursor.into(), now.into()]).await.map_err(failed())?;
+    }
+    if let Some(overlap) = evidence.overlap_secs {
+        let sql = "/* cursor */ UPDATE stores SET overlap_secs = $1 WHERE id = $2";
+        execute(sql, vec![overlap.into(), store_id.into()]).await.map_err(failed())?;
+    }
+    Ok(())
+}

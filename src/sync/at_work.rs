@@ -1,0 +1,303 @@
+//! A run at work: what all its phases share. Its calls, its commits, its place in the queue, and what it leaves behind.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, info, warn};
+
+use super::Syncer;
+use super::heartbeat::Heartbeat;
+use super::outcome::{Patience, Stop};
+use super::vendor::Vendor;
+use crate::clock::SharedClock;
+use crate::connector::neto::{self, Page};
+use crate::domain::budget::Budget;
+use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::finding::Finding;
+use crate::domain::http::{Answer, Request};
+use crate::domain::product::Product;
+use crate::domain::run::{Checkpoint, Counts, Lease, Phase, Run, RunKind};
+use crate::domain::store::{Credential, Store};
+use crate::storage::cursors::Cursor;
+use crate::storage::products::{self, PageWrite, Quarantined, Removal};
+use crate::storage::{StorageError, credentials, runs_waiting};
+use crate::transport::{CallContext, StoreBudget, UnderLease, quotable};
+
+/// How long a stop waits for the pages under way before it leaves without them.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an answer speaks for the store.
+const NOTED_FOR: TimeDelta = TimeDelta::minutes(1);
+
+/// A page on its way.
+pub type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
+
+/// A run at work on its store.
+pub struct AtWork<'a> {
+    pub syncer: &'a Syncer,
+    pub store: &'a Store,
+    pub credential: &'a Credential,
+    pub lease: &'a Lease,
+    pub kind: RunKind,
+    /// Where incremental runs stand, as of the beginning of this attempt.
+    pub cursor: Cursor,
+    /// As it was committed last.
+    pub checkpoint: Checkpoint,
+    /// Counts at the last commit, without the calls of this attempt.
+    pub counts: Counts,
+    pub stop: &'a CancellationToken,
+    heartbeat: &'a Heartbeat,
+    context: Arc<CallContext>,
+    /// Since when the run has been at work without having looked whether others wait.
+    slice: Instant,
+    /// When it was last noted that the store accepts the key.
+    key_works: Option<DateTime<Utc>>,
+}
+
+/// What a run leaves behind, however it ended.
+#[derive(Debug)]
+pub struct Left {
+    /// Counts up to the end, every call included.
+    pub counts: Counts,
+    /// Where the next attempt goes on and what the budget had at the end.
+    pub checkpoint: Checkpoint,
+    /// Until when the store has asked for silence.
+    pub silent_until: Option<DateTime<Utc>>,
+}
+
+/// What is committed of a page.
+#[derive(Default)]
+pub struct Commit<'p> {
+    /// Products to store.
+    pub products: &'p [Product<'p>],
+    /// Records that are none.
+    pub quarantined: &'p [Quarantined<'p>],
+    /// What was found and is left for later.
+    pub found: &'p [Finding],
+    /// Findings that are dealt with.
+    pub done: &'p [i64],
+    /// Records taken in, besides those that are found.
+    pub seen: usize,
+    /// Of those, products that are held just so and need no look of the database.
+    pub unchanged: usize,
+    /// Whether it is no page, but what comes behind the last one.
+    pub closing: bool,
+}
+
+impl<'a> AtWork<'a> {
+    /// A run that goes on where its checkpoint is.
+    pub fn new(
+        syncer: &'a Syncer,
+        (store, credential, cursor): (&'a Store, &'a Credential, Cursor),
+        run: Run,
+        lease: &'a Lease,
+        heartbeat: &'a Heartbeat,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        let page_size = syncer.config.fetch.page_size;
+        let phase = if run.kind == RunKind::Full { Phase::Walk } else { Phase::List };
+        let begin = || Checkpoint { page_size, phase, ..Checkpoint::default() };
+        let checkpoint = run.checkpoint.unwrap_or_else(begin);
+        let budget = StoreBudget::new(budget(syncer, store, lease, &checkpoint), syncer.clock.clone());
+        if let Some(until) = store.silent_until {
+            budget.silent_until(until);
+        }
+        heartbeat.govern(budget.clone());
+        let under = UnderLease { lease: heartbeat.live.clone(), pulse: heartbeat.pulse.clone(), stop: stop.clone() };
+        Self {
+            syncer,
+            store,
+            credential,
+            lease,
+            kind: run.kind,
+            cursor,
+            checkpoint,
+            counts: run.counts,
+            stop,
+            heartbeat,
+            context: Arc::new(CallContext::new(&store.name, budget, CancellationToken::new()).under(under)),
+            slice: syncer.clock.instant(),
+            key_works: None,
+        }
+    }
+
+    /// Counts up to now, every call included.
+    fn counts_now(&self) -> Counts {
+        Counts { calls: self.counts.calls + self.context.calls_made().cast_signed(), ..self.counts }
+    }
+
+    /// When the store accepted the key in this attempt, if it did.
+    pub fn key_works(&self) -> Option<DateTime<Utc>> {
+        self.key_works
+    }
+
+    /// Ends the run's calls for good and says what it leaves behind.
+    pub fn leave(&self) -> Left {
+        let silent_until = self.context.budget.silence();
+        let budget = self.context.budget.close(self.lease.epoch);
+        let checkpoint = Checkpoint { budget, ..self.checkpoint.clone() };
+        Left { counts: self.counts_now(), checkpoint, silent_until }
+    }
+
+    /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.
+    pub async fn canary(&mut self) -> Result<(), Stop> {
+        let request = neto::canary(&self.store.url, self.credential);
+        let once = self.credential.standing.is_retest();
+        let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
+        let call = async move {
+            let decode = |answer: Answer| neto::decode(answer.body, answer.lossy);
+            if once {
+                transport.call_once(&context, &request, decode).await
+            } else {
+                transport.call(&context, &request, decode).await
+            }
+        };
+        let patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
+        self.wait(AbortOnDropHandle::new(tokio::spawn(call.in_current_span())), patience).await?;
+        self.note_working_key().await
+    }
+
+    /// Starts a call; `what` is asked for, for the log.
+    pub fn begin(&self, request: Request, what: String) -> Ahead {
+        let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
+        let call = async move {
+            let page = transport.call(&context, &request, |answer| neto::decode(answer.body, answer.lossy)).await?;
+            for warning in &page.warnings {
+                warn!("{what}: the store warns: {}", quotable(&request, warning));
+            }
+            Ok(page)
+        };
+        AbortOnDropHandle::new(tokio::spawn(call.in_current_span()))
+    }
+
+    /// Waits for a page, but not longer than a stop has `patience`. What a stop breaks off is no error of the store.
+    pub async fn wait(&self, page: Ahead, patience: Pin<&mut impl Future<Output = ()>>) -> Result<Page, Stop> {
+        tokio::select! {
+            biased;
+            page = page => match page {
+                Ok(Err(error)) if error.class == ErrorClass::Transient && self.stop.is_cancelled() => Err(Stop::Asked),
+                Ok(page) => Ok(page?),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+            () = patience => Err(Stop::Asked),
+        }
+    }
+
+    /// Makes a call and waits for its answer.
+    pub async fn call(&mut self, request: Request, what: String) -> Result<Page, Stop> {
+        self.answer(self.begin(request, what)).await
+    }
+
+    /// Waits for the answer of a call that was begun.
+    pub async fn answer(&mut self, call: Ahead) -> Result<Page, Stop> {
+        let patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
+        let page = self.wait(call, patience).await?;
+        self.met().await?;
+        Ok(page)
+    }
+
+    /// Takes note of an answer.
+    pub async fn met(&mut self) -> Result<(), Stop> {
+        self.heartbeat.pulse.beat();
+        self.note_working_key().await
+    }
+
+    /// Writes what came of a page and moves the checkpoint, in one transaction.
+    pub async fn commit(&mut self, commit: Commit<'_>, checkpoint: Checkpoint) -> Result<(), Stop> {
+        let checkpoint = Checkpoint { budget: self.context.budget.state(), ..checkpoint };
+        let mut counts = self.counts_now();
+        counts.pages += i64::from(!commit.closing);
+        counts.seen += commit.seen as i64;
+        counts.unchanged += commit.unchanged as i64;
+        let renewal = self.heartbeat.live.renewal();
+        let write = PageWrite {
+            lease: self.lease,
+            lease_for: self.syncer.config.worker.lease(),
+            products: commit.products,
+            quarantined: commit.quarantined,
+            found: commit.found,
+            done: commit.done,
+            checkpoint: &checkpoint,
+            counts,
+            now: renewal.at,
+        };
+        let written = products::commit_page(&self.syncer.db, write).await?;
+        self.heartbeat.live.renewed(renewal);
+        self.committed(written, checkpoint);
+        Ok(())
+    }
+
+    /// Marks products removed that the store was asked for by ID and does not have.
+    pub async fn remove(&mut self, ids: &[i64]) -> Result<(), Stop> {
+        let checkpoint = Checkpoint { budget: self.context.budget.state(), ..self.checkpoint.clone() };
+        let renewal = self.heartbeat.live.renewal();
+        let removal = Removal {
+            lease: self.lease,
+            lease_for: self.syncer.config.worker.lease(),
+            ids,
+            checkpoint: &checkpoint,
+            counts: self.counts_now(),
+            now: renewal.at,
+        };
+        let written = products::mark_removed(&self.syncer.db, removal).await?;
+        self.heartbeat.live.renewed(renewal);
+        self.committed(written, checkpoint);
+        Ok(())
+    }
+
+    fn committed(&mut self, written: Counts, checkpoint: Checkpoint) {
+        self.heartbeat.pulse.beat();
+        self.syncer.metrics().page_committed(&self.counts, &written);
+        self.counts = Counts { calls: self.counts.calls, ..written };
+        self.checkpoint = checkpoint;
+    }
+
+    /// Why the run ends here and goes on later, if it does. Asked after each commit.
+    pub async fn pause(&mut self) -> Result<Option<Stop>, StorageError> {
+        if self.stop.is_cancelled() {
+            return Ok(Some(Stop::Asked));
+        }
+        // Nobody waits for a run in the foreground but a person.
+        let (now, slice) = (self.syncer.clock.instant(), self.syncer.config.worker.slice());
+        if self.syncer.patience == Patience::Foreground || now - self.slice < slice {
+            return Ok(None);
+        }
+        self.slice = now;
+        let waiting = runs_waiting::anyone_waiting(&self.syncer.db, self.syncer.clock.now()).await?;
+        Ok(waiting.then_some(Stop::Yielded))
+    }
+
+    /// The first answer of an attempt proves that the key works, and now and then a later one: other stores of the connector
+    /// are judged by when this one last answered.
+    async fn note_working_key(&mut self) -> Result<(), Stop> {
+        let now = self.syncer.clock.now();
+        if self.key_works.is_some_and(|noted| now - noted < NOTED_FOR) {
+            return Ok(());
+        }
+        let Syncer { db, config, .. } = self.syncer;
+        if credentials::credential_worked(db, self.store.id, &self.credential.fingerprint, None, now).await? {
+            info!("the key works again");
+        }
+        if self.key_works.replace(now).is_none() && self.credential.failing {
+            Vendor { db, rule: config.auth.outage(), connector: &self.store.connector }.look(now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is left of the store's budget for the holder of `lease`.
+fn budget(syncer: &Syncer, store: &Store, lease: &Lease, checkpoint: &Checkpoint) -> Budget {
+    let calls_per_minute = store.calls_per_minute.unwrap_or(syncer.config.budget.calls_per_minute);
+    Budget::resume(checkpoint.budget, lease.epoch, calls_per_minute, syncer.clock.now())
+}
+
+/// Resolves when a stop has waited long enough for the pages under way.
+pub async fn end_of_patience(stop: &CancellationToken, clock: &SharedClock) {
+    stop.cancelled().await;
+    clock.sleep(STOP_PATIENCE).await;
+}

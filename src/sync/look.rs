@@ -1,0 +1,116 @@
+//! Products asked for by their IDs: what a sweep found new or different, and what it did not find.
+
+use std::collections::HashSet;
+
+use tracing::{debug, warn};
+
+use super::at_work::{AtWork, Commit};
+use super::outcome::Stop;
+use super::page::{keep_last, normalize, note_dates};
+use crate::connector::neto::{self, Page, Shape};
+use crate::domain::error::ErrorClass;
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::run::{Checkpoint, Phase, RunKind};
+use crate::storage::findings;
+
+/// A doubt about a store that answers something else than it was asked for.
+pub const DEAF: &str = "asked for single products by ID, the store lists others";
+
+/// What the store says about products it was asked for.
+pub struct Answer {
+    /// The records.
+    pub page: Page,
+    /// The products it does not have, if it can be believed: it has listed only what was asked for, and knows a product that
+    /// is known to be there.
+    pub absent: Vec<i64>,
+    /// Whether it can be believed.
+    pub reliable: bool,
+    /// Whether it has listed products it was not asked for.
+    pub deaf: bool,
+}
+
+/// Asks for products by ID, `controls` beside them.
+pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], controls: &[i64]) -> Result<Answer, Stop> {
+    let mut shape = Shape::full_without(&work.checkpoint.list.given_up);
+    let mut refused = false;
+    let all: Vec<i64> = ids.iter().chain(controls.iter().filter(|id| !ids.contains(id))).copied().collect();
+    let page = loop {
+        let request = neto::fetch(&work.store.url, work.credential, &shape, &all);
+        match work.call(request, format!("{} products by ID", all.len())).await {
+            Err(Stop::Remote(error))
+                if error.class == ErrorClass::Rejected
+                    && (!std::mem::replace(&mut refused, true) || shape.give_up(&error.message)) =>
+            {
+                warn!("asking again, without what the store refuses: {error}");
+                work.checkpoint.list.given_up.clone_from(&shape.given_up);
+            }
+            page => break page?,
+        }
+    };
+    let (products, quarantined) = normalize(&page);
+    let readable = products.iter().map(|product| product.inventory_id);
+    let listed: HashSet<i64> = readable.chain(quarantined.iter().filter_map(|record| record.inventory_id)).collect();
+    let deaf = listed.iter().any(|id| !all.contains(id));
+    let unreadable = quarantined.iter().any(|record| record.inventory_id.is_none());
+    let reliable = !deaf && !unreadable && controls.iter().any(|id| listed.contains(id));
+    let absent = ids.iter().copied().filter(|id| !listed.contains(id)).collect();
+    drop((products, quarantined));
+    Ok(Answer { page, absent, reliable, deaf })
+}
+
+/// Stores what the answer brings of `ids`; their findings are dealt with, but for those of `found`.
+pub async fn store(work: &mut AtWork<'_>, answer: &Answer, ids: &[i64], found: &[Finding]) -> Result<(), Stop> {
+    let asked: HashSet<i64> = ids.iter().copied().collect();
+    let (mut products, mut quarantined) = normalize(&answer.page);
+    keep_last(&mut products);
+    products.retain(|product| asked.contains(&product.inventory_id));
+    quarantined.retain(|record| record.inventory_id.is_some_and(|id| asked.contains(&id)));
+    let open: HashSet<i64> = found.iter().map(|finding| finding.inventory_id).collect();
+    let done: Vec<i64> = ids.iter().copied().filter(|id| !open.contains(id)).collect();
+    let mut checkpoint: Checkpoint = work.checkpoint.clone();
+    note_dates(&mut checkpoint.newest, &answer.page, &products);
+    if let Some(cursor) = work.cursor.edited {
+        let late = products.iter().filter_map(|product| Some((cursor - product.date_updated()?).num_seconds()));
+        checkpoint.listed.late_secs = checkpoint.listed.late_secs.max(late.filter(|late| *late > 0).max());
+    }
+    let before = work.counts;
+    let commit = Commit {
+        products: &products,
+        quarantined: &quarantined,
+        found,
+        done: &done,
+        seen: products.len() + quarantined.len(),
+        ..Commit::default()
+    };
+    work.commit(commit, checkpoint).await?;
+    if work.kind == RunKind::Full {
+        let now = work.counts;
+        // Counted behind the commit: what is lost of it in a crash is a number, and the verdict stays "repaired" by the rest.
+        work.checkpoint.listed.repaired += now.inserted + now.updated - before.inserted - before.updated;
+    }
+    debug!(products = products.len(), "products fetched by ID");
+    Ok(())
+}
+
+/// Fetches what was found new or different.
+pub async fn look(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let (run_id, batch) = (work.lease.run_id, u64::from(work.checkpoint.page_size));
+    loop {
+        let ids = findings::next(&work.syncer.db, run_id, FindingKind::Look, None, batch).await?;
+        if ids.is_empty() {
+            work.checkpoint.phase = Phase::Confirm;
+            return Ok(());
+        }
+        let answer = ask(work, &ids, &[]).await?;
+        if answer.deaf && !work.checkpoint.listed.doubts.iter().any(|doubt| doubt == DEAF) {
+            work.checkpoint.listed.doubts.push(DEAF.to_owned());
+        }
+        // What the store has just listed and now does not have was deleted, or hidden by a mistake: asked for again.
+        let missing = |inventory_id: &i64| Finding { inventory_id: *inventory_id, kind: FindingKind::Missing };
+        let found: Vec<_> = answer.absent.iter().filter(|_| !answer.deaf).map(missing).collect();
+        store(work, &answer, &ids, &found).await?;
+        if let Some(stop) = work.pause().await? {
+            return Err(stop);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What the store does not list any more: asked for by ID, twice, and only then marked removed; and never more than the guard
+//! lets pass ([`crate::domain::removal`]).
+
+use tracing::{info, warn};
+
+use super::at_work::AtWork;
+use super::look::{DEAF, ask, store};
+use super::outcome::Stop;
+use crate::domain::digest::IdDigest;
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::removal::{Guard, Missing};
+use crate::domain::run::Phase;
+use crate::storage::{StorageError, findings, held_removals, products, runs};
+
+/// How often a batch is asked for whose answers cannot be believed.
+const TRIES: u32 = 3;
+
+/// Deals with everything that is missing.
+pub async fn confirm(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let (db, run_id, store_id) = (&work.syncer.db, work.lease.run_id, work.store.id);
+    let missing = missing(work).await?;
+    if missing.products > 0 {
+        let approved = approved(work).await?;
+        let guard = Guard {
+            held: products::count(db, store_id).await?,
+            max_share: work.syncer.config.removal.max_share,
+            approved,
+            held_back: held_removals::of_store(db, store_id).await?,
+        };
+        if !work.checkpoint.listed.may_remove && !guard.lets_pass(&missing) {
+            hold(work, &missing, &guard).await?;
+            return over(work).await;
+        }
+        work.checkpoint.listed.may_remove = true;
+        if !ask_for(work, FindingKind::Missing, approved).await? || !ask_for(work, FindingKind::Gone, approved).await? {
+            return over(work).await;
+        }
+    }
+    held_removals::release(&work.syncer.db, store_id, work.syncer.clock.now()).await?;
+    info!(run.id = run_id, removed = work.counts.removed, "nothing is missing any more");
+    over(work).await
+}
+
+/// Whether a person has approved all removals, which may be while the run is under way.
+async fn approved(work: &AtWork<'_>) -> Result<bool, StorageError> {
+    Ok(runs::get(&work.syncer.db, work.lease.run_id).await?.is_some_and(|run| run.approve_removals))
+}
+
+async fn over(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    findings::forget(&work.syncer.db, work.lease.run_id).await?;
+    work.checkpoint.phase = Phase::Over;
+    Ok(())
+}
+
+/// What is missing, and not yet found out to be there after all.
+async fn missing(work: &AtWork<'_>) -> Result<Missing, StorageError> {
+    let mut missing = Missing { products: 0, digest: IdDigest::default() };
+    for kind in [FindingKind::Missing, FindingKind::Gone] {
+        let mut after = None;
+        loop {
+            let ids = findings::next(&work.syncer.db, work.lease.run_id, kind, after, 10_000).await?;
+            let Some(last) = ids.last() else { break };
+            after = Some(*last);
+            missing.products += ids.len() as u64;
+            missing.digest.extend(ids);
+        }
+    }
+    Ok(missing)
+}
+
+async fn hold(work: &mut AtWork<'_>, missing: &Missing, guard: &Guard) -> Result<(), Stop> {
+    let name = &work.store.name;
+    let sentence = format!(
+        "{} of the {} products held are not listed any more, and no more than {} may be removed at once \
+         (removal.max_share = {}); none was: look at the store, then `netosync sync {name} --kind sweep --approve-removals`",
+        missing.products,
+        guard.held,
+        guard.allowed(),
+        guard.max_share
+    );
+    warn!("{sentence}");
+    held_removals::hold(&work.syncer.db, work.lease, missing, &sentence, work.syncer.clock.now()).await?;
+    work.checkpoint.listed.doubts.push(sentence);
+    Ok(())
+}
+
+/// Asks for all findings of a kind. What is there is stored; what was missing and is not there is noted as gone, and
+/// what was gone and is not there is removed. `false` when the answers cannot be believed, which is a doubt then.
+async fn ask_for(work: &mut AtWork<'_>, kind: FindingKind, approved: bool) -> Result<bool, Stop> {
+    let listed = &work.checkpoint.listed;
+    let last = listed.place.and_then(|place| place.covered);
+    let controls: Vec<i64> = listed.first.into_iter().chain(last.filter(|last| listed.first != Some(*last))).collect();
+    // A store that lists nothing has nothing to prove itself with; only a person can say that it is empty indeed.
+    let believed = controls.is_empty() && approved;
+    let (run_id, batch) = (work.lease.run_id, u64::from(work.checkpoint.page_size));
+    let mut tries = 0;
+    loop {
+        let ids = findings::next(&work.syncer.db, run_id, kind, None, batch).await?;
+        if ids.is_empty() {
+            return Ok(true);
+        }
+        let answer = ask(work, &ids, &controls).await?;
+        if answer.deaf || !(answer.reliable || believed) {
+            tries += 1;
+            if tries < TRIES {
+                continue;
+            }
+            let doubt = if answer.deaf { DEAF } else { UNANSWERED };
+            if !work.checkpoint.listed.doubts.iter().any(|said| said == doubt) {
+                work.checkpoint.listed.doubts.push(doubt.to_owned());
+            }
+            return Ok(false);
+        }
+        tries = 0;
+        if kind == FindingKind::Missing {
+            let gone = |inventory_id: &i64| Finding { inventory_id: *inventory_id, kind: FindingKind::Gone };
+            let found: Vec<_> = answer.absent.iter().map(gone).collect();
+            store(work, &answer, &ids, &found).await?;
+        } else {
+            let found: Vec<_> = answer.absent.iter().map(|id| Finding { inventory_id: *id, kind }).collect();
+            store(work, &answer, &ids, &found).await?;
+            work.remove(&answer.absent).await?;
+        }
+        if let Some(stop) = work.pause().await? {
+            return Err(stop);
+        }
+    }
+}
+
+/// A doubt about a store that does not even know what it has just listed.
+const UNANSWERED: &str = "asked by ID for products it had not listed, the store did not have one it had listed either, so nothing was removed";

@@ -1,0 +1,156 @@
+//! The sweep: the light part of everything the store has, compared with what is held.
+//!
+//! Prices and stock that moved are taken over as they are. What is new or was edited is left to be fetched
+//! ([`super::look`]), and what is held and not listed to be asked for by ID ([`super::removal`]): both are written down as
+//! findings with the page that showed them, so an interruption loses none.
+
+use std::collections::{HashMap, HashSet};
+
+use tracing::debug;
+
+use super::at_work::{AtWork, Commit};
+use super::listing::{Listing, Piece, Turn, UNORDERED};
+use super::outcome::Stop;
+use super::page::note_dates;
+use crate::connector::neto::Shape;
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::light::{self, Difference};
+use crate::domain::product::Product;
+use crate::domain::run::{Phase, RunKind};
+use crate::storage::products::{self, Held, Quarantined};
+use crate::storage::{StorageError, quarantine};
+
+/// Missing products written down in one transaction.
+const MISSING_AT_ONCE: usize = 5000;
+
+/// Lists everything and compares it.
+pub async fn sweep(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let shape = Shape::light_without(&work.checkpoint.listed.given_up);
+    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.syncer.config.fetch.sweep_page_size);
+    // Of a full run, the bad records are known from its walk.
+    let known_bad = quarantine::products_of_run(&work.syncer.db, work.lease.run_id).await?;
+    loop {
+        let (ask, page) = listing.page(work).await?;
+        let piece = match listing.judge(ask, &page) {
+            Turn::Piece(piece) => piece,
+            Turn::Again => continue,
+            Turn::End(upto) => return end(work, &listing, upto).await,
+            Turn::Unordered => return unordered(work),
+        };
+        let mut compared = compare(work, &piece, &known_bad, listing.refuses()).await?;
+        let ids = piece.products.iter().map(|product| product.inventory_id);
+        let mut checkpoint = listing.checkpoint(work, ids);
+        note_dates(&mut checkpoint.newest, &page, &piece.products);
+        if work.kind == RunKind::Full {
+            checkpoint.listed.repaired += compared.moved.len() as i64;
+            // The walk has counted them.
+            compared.unchanged = 0;
+        }
+        let commit = Commit {
+            products: &compared.moved,
+            quarantined: &compared.bad,
+            found: &compared.found,
+            seen: compared.moved.len() + compared.bad.len() + compared.unchanged,
+            unchanged: compared.unchanged,
+            ..Commit::default()
+        };
+        work.commit(commit, checkpoint).await?;
+        debug!(page = ask.page, page.items = page.records().len(), page.bytes = page.bytes(), "page compared");
+        Listing::bounded(work)?;
+        if let Some(stop) = work.pause().await? {
+            return Err(stop);
+        }
+    }
+}
+
+/// What a page says about what is held.
+struct Compared<'p> {
+    /// Products of which prices or stock moved, as they are now.
+    moved: Vec<Product<'p>>,
+    found: Vec<Finding>,
+    unchanged: usize,
+    /// Records that are no products and cannot be fetched by ID.
+    bad: Vec<Quarantined<'p>>,
+}
+
+async fn compare<'p>(
+    work: &AtWork<'_>,
+    piece: &Piece<'p>,
+    known_bad: &HashSet<i64>,
+    lacks_parts: bool,
+) -> Result<Compared<'p>, StorageError> {
+    let (db, store_id) = (&work.syncer.db, work.store.id);
+    let held = match piece.upto {
+        Some(_) => products::held_between(db, store_id, piece.after, piece.upto).await?,
+        None => Vec::new(),
+    };
+    let by_id: HashMap<i64, &Held> = held.iter().map(|held| (held.inventory_id, held)).collect();
+    let mut compared = Compared { moved: Vec::new(), found: Vec::new(), unchanged: 0, bad: Vec::new() };
+    let mut look = |inventory_id| compared.found.push(Finding { inventory_id, kind: FindingKind::Look });
+    let mut different = Vec::new();
+    for product in &piece.products {
+        let id = product.inventory_id;
+        match by_id.get(&id) {
+            Some(held) if held.removed => look(id),
+            Some(held) if held.light == Some(light::hash(product)) => compared.unchanged += 1,
+            Some(held) if held.light.is_some() => different.push(product),
+            _ if known_bad.contains(&id) => {}
+            _ => look(id),
+        }
+    }
+    let listed_bad: HashSet<i64> = piece.quarantined.iter().filter_map(|record| record.inventory_id).collect();
+    listed_bad.difference(known_bad).for_each(|id| look(*id));
+    if work.kind != RunKind::Full {
+        compared.bad = piece.quarantined.iter().filter(|record| record.inventory_id.is_none()).cloned().collect();
+    }
+    let ids: Vec<i64> = different.iter().map(|product| product.inventory_id).collect();
+    let mut whole = if ids.is_empty() { HashMap::new() } else { products::load(db, store_id, &ids).await? };
+    for product in different {
+        let id = product.inventory_id;
+        let held = whole.remove(&id);
+        match held.as_ref().map(|held| light::difference(held, product)) {
+            Some(Difference::Amounts) if lacks_parts => compared.unchanged += 1,
+            Some(Difference::Amounts) => {
+                let mut moved = held.expect("it was just looked at");
+                light::take_over(&mut moved, product);
+                compared.moved.push(moved);
+            }
+            Some(Difference::Edited) | None => {
+                compared.found.push(Finding { inventory_id: id, kind: FindingKind::Look });
+            }
+        }
+    }
+    let listed: HashSet<i64> = piece.products.iter().map(|product| product.inventory_id).collect();
+    let missing = held.iter().filter(|held| !held.removed && !listed.contains(&held.inventory_id));
+    let missing = missing.filter(|held| !listed_bad.contains(&held.inventory_id)).map(|held| held.inventory_id);
+    compared.found.extend(missing.map(|inventory_id| Finding { inventory_id, kind: FindingKind::Missing }));
+    Ok(compared)
+}
+
+/// The end of the list: what is held behind it is missing.
+async fn end(work: &mut AtWork<'_>, listing: &Listing, upto: Option<i64>) -> Result<(), Stop> {
+    let behind = products::held_between(&work.syncer.db, work.store.id, upto, None).await?;
+    let missing = behind.iter().filter(|held| !held.removed);
+    let missing: Vec<_> =
+        missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }).collect();
+    let mut checkpoint = listing.checkpoint(work, std::iter::empty());
+    checkpoint.listed.whole = checkpoint.listed.doubts.is_empty();
+    let mut chunks = missing.chunks(MISSING_AT_ONCE).peekable();
+    while let Some(found) = chunks.next_if(|chunk| chunk.len() == MISSING_AT_ONCE) {
+        // Not at its end yet: whoever goes on here sees the end again, and the same are missing.
+        let checkpoint = work.checkpoint.clone();
+        work.commit(Commit { found, closing: true, ..Commit::default() }, checkpoint).await?;
+    }
+    checkpoint.phase = Phase::Look;
+    let found = chunks.next().unwrap_or_default();
+    work.commit(Commit { found, closing: true, ..Commit::default() }, checkpoint).await
+}
+
+/// Seams prove nothing about this list. A full run has walked it already; a sweep walks it in full detail instead.
+fn unordered(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let listed = &mut work.checkpoint.listed;
+    listed.unordered = true;
+    listed.doubts = vec![UNORDERED.to_owned()];
+    work.checkpoint.phase = if work.kind == RunKind::Full { Phase::Over } else { Phase::Walk };
+    Ok(())
+}
