@@ -85,8 +85,6 @@ pub struct Commit<'p> {
     pub seen: usize,
     /// Of those, products that are held just so and need no look of the database.
     pub unchanged: usize,
-    /// Whether it is no page, but what comes behind the last one.
-    pub closing: bool,
 }
 
 impl<'a> AtWork<'a> {
@@ -211,7 +209,8 @@ impl<'a> AtWork<'a> {
     pub async fn commit(&mut self, commit: Commit<'_>, checkpoint: Checkpoint) -> Result<(), Stop> {
         let checkpoint = Checkpoint { budget: self.context.budget.state(), ..checkpoint };
         let mut counts = self.counts_now();
-        counts.pages += i64::from(!commit.closing);
+        // A page of a closing sweep that shows nothing new is a look, not a page that was stored.
+        counts.pages += i64::from(commit.seen > 0);
         counts.seen += commit.seen as i64;
         counts.unchanged += commit.unchanged as i64;
         let renewal = self.heartbeat.live.renewal();

@@ -37,7 +37,7 @@ pub async fn incremental(work: &mut AtWork<'_>) -> Result<(), Stop> {
                 checkpoint.listed.whole = checkpoint.listed.doubts.is_empty();
                 checkpoint.phase = Phase::Over;
                 note_dates(&mut checkpoint.newest, &page, &[]);
-                return work.commit(Commit { closing: true, ..Commit::default() }, checkpoint).await;
+                return work.commit(Commit::default(), checkpoint).await;
             }
             Turn::Unordered => {
                 work.checkpoint.listed.unordered = true;

@@ -1,7 +1,7 @@
 //! A list that is read with seams ([`super::seam`]): its pages come one after the other, and none of its products slips between
 //! two of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use tracing::warn;
 
@@ -113,15 +113,20 @@ impl Listing {
     /// Judges a page.
     pub fn judge<'p>(&mut self, ask: Ask, page: &'p Page) -> Turn<'p> {
         let (mut products, mut quarantined) = normalize(page);
+        // A record may come twice on a page; where it came first is its place.
+        let mut met = HashSet::with_capacity(products.len());
+        let first = products.iter().map(|product| product.inventory_id).filter(|id| met.insert(*id));
+        let mut ids: Vec<_> = first.collect();
         keep_last(&mut products);
-        let mut ids: Vec<_> = products.iter().map(|product| product.inventory_id).collect();
+        products.sort_unstable_by_key(|product| product.inventory_id);
         if ids.is_sorted() {
             // Where they stood among the products is not known, and does not matter for those in order.
             ids.extend(quarantined.iter().filter_map(|record| record.inventory_id));
             ids.sort_unstable();
             ids.dedup();
         }
-        match self.seam.judge(ask, &ids, page.records().len()) {
+        let unreadable = quarantined.iter().filter(|record| record.inventory_id.is_none()).count();
+        match self.seam.judge(ask, &ids, ids.len() + unreadable) {
             Next::Store(after) => {
                 let behind = |id: i64| after.is_none_or(|after| id > after);
                 products.retain(|product| behind(product.inventory_id));

@@ -139,11 +139,11 @@ async fn end(work: &mut AtWork<'_>, listing: &Listing, upto: Option<i64>) -> Res
     while let Some(found) = chunks.next_if(|chunk| chunk.len() == MISSING_AT_ONCE) {
         // Not at its end yet: whoever goes on here sees the end again, and the same are missing.
         let checkpoint = work.checkpoint.clone();
-        work.commit(Commit { found, closing: true, ..Commit::default() }, checkpoint).await?;
+        work.commit(Commit { found, ..Commit::default() }, checkpoint).await?;
     }
     checkpoint.phase = Phase::Look;
     let found = chunks.next().unwrap_or_default();
-    work.commit(Commit { found, closing: true, ..Commit::default() }, checkpoint).await
+    work.commit(Commit { found, ..Commit::default() }, checkpoint).await
 }
 
 /// Seams prove nothing about this list. A full run has walked it already; a sweep walks it in full detail instead.

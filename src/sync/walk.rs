@@ -108,14 +108,12 @@ impl Walk<'_, '_> {
         self.refused = false;
         let number = self.position;
         let (mut products, quarantined) = normalize(page);
-        let mut new = 0;
         let seen = &mut self.seen;
         let next = self.sequence.judge(number, page.records().len(), || {
             let ids = products.iter().map(|product| product.inventory_id);
             let known_bad = quarantined.iter().filter_map(|record| record.inventory_id);
             let bad = quarantined.iter().filter(|record| record.inventory_id.is_none()).map(|record| record.raw);
-            new = seen.page(ids.chain(known_bad), bad);
-            new > 0
+            seen.page(ids.chain(known_bad), bad) > 0
         });
         if next != Next::Store {
             if next == Next::End {
@@ -131,7 +129,8 @@ impl Walk<'_, '_> {
             ..self.work.checkpoint.clone()
         };
         note_dates(&mut checkpoint.newest, page, &products);
-        let commit = Commit { products: &products, quarantined: &quarantined, seen: new, ..Commit::default() };
+        let seen = products.len() + quarantined.len();
+        let commit = Commit { products: &products, quarantined: &quarantined, seen, ..Commit::default() };
         self.work.commit(commit, checkpoint).await?;
         debug!(page = number, page.items = page.records().len(), page.bytes = page.bytes(), "page stored");
         self.position = number + 1;

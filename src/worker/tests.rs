@@ -49,7 +49,9 @@ impl Place {
             };
             stores::add_store(&db, &new).await.expect("it is added");
         }
-        let env = BTreeMap::from([("NETOSYNC__WORKER__SLOTS".to_owned(), slots.to_string())]);
+        let only_full = ["NETOSYNC__SCHEDULE__INCREMENTAL", "NETOSYNC__SCHEDULE__SWEEP"];
+        let mut env: BTreeMap<_, _> = only_full.into_iter().map(|name| (name.to_owned(), String::new())).collect();
+        env.insert("NETOSYNC__WORKER__SLOTS".to_owned(), slots.to_string());
         let config = Arc::new(Config::from_parts(None, &env).expect("a configuration")).into();
         Self { db, config, clock, _folder: folder }
     }

@@ -167,6 +167,7 @@ async fn feed(db: &Database) -> Vec<Line> {
             panic!("a line without number, product or kind");
         };
         let fields = fields.map(|fields| serde_json::from_str(&fields).expect("JSON"));
+        let fields = fields.filter(|_| kind != "added");
         assert_eq!(kind, if fields.is_none() { "added" } else { "changed" });
         Line { seq: seq.parse().expect("a number"), id: id.parse().expect("a number"), fields }
     });

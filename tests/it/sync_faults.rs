@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use netosync::cli::Exit;
 use netosync::domain::error::ErrorClass;
-use netosync::domain::run::{Run, RunState, Verdict};
+use netosync::domain::run::{Counts, Run, RunState, Verdict};
 use netosync::domain::store::CredentialState;
 use netosync::simulator::{Fault, SimulatedStore, SimulatorConfig};
 use netosync::storage::credentials::{SealedCredential, load_credential};
@@ -145,8 +145,15 @@ async fn a_fault_that_strikes_one_call_in_the_middle_leaves_no_trace(db: TestDb)
 
         let run = world.sync().await;
 
-        assert_complete(&run);
-        assert_eq!((run.counts.seen, run.counts.updated, run.counts.pages), (20, 20, PAGES), "{fault}");
+        if fault == "repeat@1" {
+            // The answer to the call before it, which was a sweep's and brings little of each product.
+            assert!(matches!(run.verdict, Some(Verdict::Complete | Verdict::Repaired)), "{run:?}");
+        } else {
+            assert_complete(&run);
+            assert_eq!((run.counts.seen, run.counts.updated, run.counts.pages), (20, 20, PAGES), "{fault}");
+        }
+        let Counts { seen, inserted, updated, unchanged, quarantined, .. } = run.counts;
+        assert_eq!(seen, inserted + updated + unchanged + quarantined, "{fault}: {run:?}");
         assert_eq!(world.errors().await, Vec::<String>::new(), "{fault}");
         assert_eq!(credential(&world).await.state, CredentialState::Ok, "{fault}");
     }
@@ -160,7 +167,8 @@ async fn a_list_that_ends_too_early_is_not_called_complete(db: TestDb) {
     let run = world.sync().await;
 
     assert_eq!((run.state, run.verdict), (RunState::Succeeded, Some(Verdict::Partial)));
-    assert!(run.error.expect("a reason").contains("listed 8 products where the mirror holds 20"));
+    let reason = run.error.expect("a reason");
+    assert!(reason.contains("12 of the 20 products held are not listed any more"), "{reason}");
     assert!(world.mirror().await == before);
 }
 
@@ -236,9 +244,10 @@ async fn after_429_the_run_rests_uncounted_and_goes_on_where_it_was(db: TestDb) 
 
     assert_complete(&run);
     assert_eq!((run.attempt, run.counts.pages), (1, PAGES));
-    let asked: Vec<_> = world.shop.calls().iter().filter_map(|call| call.page).collect();
-    assert_eq!(asked, [0, 1, 2, 2, 2, 2, 3, 4, 5, 6], "again only what was refused, and a look behind the end");
-    assert_eq!(run.counts.calls, asked.len() as i64);
+    let calls = world.shop.calls();
+    let walked: Vec<_> = calls.iter().filter(|call| call.limit == Some(4)).filter_map(|call| call.page).collect();
+    assert_eq!(walked, [0, 1, 2, 2, 2, 2, 3, 4, 5, 6], "again only what was refused, and a look behind the end");
+    assert_eq!(run.counts.calls, calls.len() as i64);
     assert_eq!(world.errors().await, Vec::<String>::new());
 }
 

@@ -24,6 +24,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("NETOSYNC__AUTH__CANARY_INITIAL_MS", "8000"),
     ("NETOSYNC__AUTH__CANARY_MAX_MS", "32000"),
     ("NETOSYNC__RETRY__ATTEMPTS", "2"),
+    ("NETOSYNC__SCHEDULE__INCREMENTAL", ""),
+    ("NETOSYNC__SCHEDULE__SWEEP", ""),
 ];
 
 /// See the module.
