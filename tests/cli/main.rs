@@ -9,3 +9,4 @@ mod postgres;
 mod secrets;
 mod store;
 mod support;
+mod why;

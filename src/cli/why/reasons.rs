@@ -94,7 +94,8 @@ fn pause(facts: &Facts<'_>) -> Reason {
 }
 
 fn key(facts: &Facts<'_>) -> Reason {
-    let rekey = Some(format!("netosync store rekey {}", facts.overview.store.name));
+    let name = &facts.overview.store.name;
+    let rekey = Some(format!("netosync store rekey {name}"));
     let Some(key) = &facts.overview.credential else {
         return Reason::wrong("key", DECIDED, "the store has no key, and no call can be made without one", rekey);
     };
@@ -117,7 +118,9 @@ fn key(facts: &Facts<'_>) -> Reason {
         text::time(key.state_since),
         key.sealed.fingerprint
     );
-    Reason::wrong("key", DECIDED, says, rekey)
+    // One refusal may be a mistake: ask again before a new key is made.
+    let suspect = key.state == CredentialState::Suspect;
+    Reason::wrong("key", DECIDED, says, if suspect { Some(format!("netosync store check {name}")) } else { rekey })
 }
 
 /// One link a kind.
@@ -162,8 +165,16 @@ fn in_both(at: DateTime<Utc>, zone: Tz) -> String {
 }
 
 fn budget(facts: &Facts<'_>) -> Reason {
-    let calls = facts.overview.store.calls_per_minute.unwrap_or(facts.config.budget.calls_per_minute);
-    Reason::fine("budget", format!("at most {calls} calls a minute"))
+    let store = &facts.overview.store;
+    let calls = store.calls_per_minute.unwrap_or(facts.config.budget.calls_per_minute);
+    let calls = format!("at most {calls} calls a minute");
+    match store.silent_until.filter(|until| *until > facts.now) {
+        Some(until) => {
+            let says = format!("{calls}, and none until {}: the store answered HTTP 429", text::time(until));
+            Reason::wrong("budget", WAITS, says, None)
+        }
+        None => Reason::fine("budget", calls),
+    }
 }
 
 /// The run that waits or is worked on.
@@ -235,14 +246,23 @@ fn last(facts: &Facts<'_>) -> Reason {
         (RunState::Cancelled, _) => {
             (format!("run {id} was cancelled{ended}{class}: {said}"), format!("netosync sync {name}"))
         }
-        _ => (format!("run {id} failed{ended}{class}: {said}"), after_failure(name, run)),
+        _ => (format!("run {id} failed{ended}{class}: {said}"), after_failure(facts, run)),
     };
     Reason::wrong("last run", ENDED_BADLY, what, Some(fix))
 }
 
 /// What helps after an error of that class.
-fn after_failure(name: &str, run: &Run) -> String {
+fn after_failure(facts: &Facts<'_>, run: &Run) -> String {
+    let name = &facts.overview.store.name;
+    let key = facts.overview.credential.as_ref().filter(|key| key.state == CredentialState::Ok);
     match run.error_class {
+        // The key works again, or is another one.
+        Some(ErrorClass::Unauthorized)
+            if key.is_some_and(|key| run.finished_at.is_some_and(|at| at < key.state_since)) =>
+        {
+            format!("netosync sync {name}")
+        }
+        Some(ErrorClass::Unauthorized) if key.is_some() => format!("netosync store check {name}"),
         Some(ErrorClass::Unauthorized) => format!("netosync store rekey {name}"),
         Some(ErrorClass::Transient | ErrorClass::RateLimited) => format!("netosync store check {name}"),
         Some(ErrorClass::Config) => "netosync check".to_owned(),
