@@ -3,6 +3,7 @@
 mod check;
 mod engines;
 mod history;
+mod next_run;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/postgres.rs"]
 mod postgres;
