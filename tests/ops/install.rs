@@ -35,8 +35,14 @@ impl Root {
 
     /// A program that knows its version, which is all that installing asks of it.
     fn is_built(&self, version: &str) {
-        std::fs::write(self.program(), format!("#!/bin/sh\n[ \"$1\" = --version ] && echo {version}\n")).expect("ours");
-        std::fs::set_permissions(self.program(), PermissionsExt::from_mode(0o755)).expect("ours");
+        self.is_program(&format!("[ \"$1\" = --version ] && echo {version}"));
+    }
+
+    /// Written by another process: one that this process has open while another test starts something is busy.
+    fn is_program(&self, line: &str) {
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$0\" >\"$1\" && chmod 755 \"$1\"";
+        let status = Command::new("sh").args(["-c", write, line]).arg(self.program()).status();
+        assert!(status.expect("every system has sh").success());
     }
 
     fn script(&self, name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
@@ -147,7 +153,7 @@ fn a_program_that_is_missing_or_does_not_run_changes_nothing() {
     let root = Root::new();
     let missing = root.script("install.sh", &["/nowhere/netosync"], &[]);
     assert!(missing.code == Some(1) && missing.stderr.contains("cargo build --release"), "{missing:?}");
-    std::fs::write(root.program(), "#!/bin/sh\nexit 1\n").expect("ours");
+    root.is_program("exit 1");
     let broken = root.script("install.sh", &[&root.program().display().to_string()], &[]);
     assert!(broken.code == Some(1) && broken.stderr.contains("does not run"), "{broken:?}");
     assert!(!root.path("").exists());
