@@ -122,15 +122,11 @@ impl Desk {
 
     /// Runs SQL on the database, for what no command does.
     pub fn sql(&self, sql: &str) {
-        let db = self.open();
+        let (db, sql) = (self.open(), AssertSqlSafe(sql.to_owned()));
         self.runtime.block_on(async {
             match db.pools() {
-                Pools::Sqlite(pool) => {
-                    drop(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(pool).await.expect("the SQL works"))
-                }
-                Pools::Postgres(pool) => {
-                    drop(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(pool).await.expect("the SQL works"))
-                }
+                Pools::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("the SQL works")),
+                Pools::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("the SQL works")),
             }
             db.close().await;
         });

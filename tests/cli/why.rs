@@ -148,7 +148,7 @@ fn a_run_that_ended_badly_says_what_helps_against_its_error() {
         ("unauthorized", "netosync sync main"),
     ] {
         let failed = ended("failed", &format!("error_class = '{class}', error = 'it broke'"));
-        explains(&failed, &["main is failing", &format!("! run 1 failed "), &format!("({class}): it broke")], fix);
+        explains(&failed, &["main is failing", "! run 1 failed ", &format!("({class}): it broke")], fix);
     }
     let flagged_by_nobody = "UPDATE credentials SET state_since = '2020-01-01T00:00:00.000+00:00';";
     let refused = ended("failed", "error_class = 'unauthorized', error = 'refused'");
