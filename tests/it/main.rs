@@ -1,6 +1,7 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
 mod away;
+mod chaos;
 mod crowd;
 mod decimals;
 mod key_life;
