@@ -19,4 +19,5 @@ mod sync_faults;
 mod sync_lease;
 mod sync_live_lease;
 mod sync_slices;
+mod takeover;
 mod vendor_outage;

@@ -32,17 +32,20 @@ const HANGS: Duration = Duration::from_mins(3);
 const PRODUCTS: usize = 48;
 const PAGE: usize = 4;
 
-/// Leases are as short as they may be, and nothing is given up because it was killed often. The only schedule is one that
-/// never comes: what is not asked for is the first run of a store.
-const SETTINGS: &[(&str, &str)] = &[
+/// What no operator has to set: the shops are here, and nothing is given up because it was killed often. The only schedule is
+/// one that never comes: what is not asked for is the first run of a store.
+const DEFAULTS: &[(&str, &str)] = &[
     ("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true"),
+    ("NETOSYNC__WORKER__MAX_ATTEMPTS", "100"),
+    ("NETOSYNC__SCHEDULE__FULL", "0 0 29 2 *"),
+];
+
+/// Leases are as short as they may be.
+const SETTINGS: &[(&str, &str)] = &[
     ("NETOSYNC__WORKER__LEASE_SECS", "5"),
     ("NETOSYNC__WORKER__SLICE_SECS", "2"),
     ("NETOSYNC__WORKER__SLOTS", "2"),
-    ("NETOSYNC__WORKER__MAX_ATTEMPTS", "100"),
     ("NETOSYNC__SCHEDULE__TICK_SECS", "1"),
-    ("NETOSYNC__SCHEDULE__SPREAD_SECS", "0"),
-    ("NETOSYNC__SCHEDULE__FULL", "0 0 29 2 *"),
 ];
 
 /// See the module.
@@ -76,12 +79,41 @@ impl Daemon {
     fn signal(&self, name: &str) {
         signal(name, self.process.id());
     }
+
+    /// Whether the lease of this run is this daemon's.
+    pub fn holds(&self, run: &Run) -> bool {
+        let name = format!(":{}:", self.process.id());
+        run.lease_owner.as_ref().is_some_and(|owner| owner.contains(&name))
+    }
 }
 
 impl Town {
+    /// Shops with many small pages, whose daemons have the default settings.
+    pub async fn slow(url: &str, seed: u64) -> Self {
+        let shop = SimulatorConfig { products: 4000, page_cap: Some(PAGE), seed, ..SimulatorConfig::default() };
+        Self::with(url, 4, shop, DEFAULTS, seed).await
+    }
+
     /// So many shops that allow `limit` calls a minute, known to the database at `url`, without a daemon yet. What the daemons
     /// will say is in `target/tmp/town-<seed>.log`.
     pub async fn new(url: &str, shops: usize, limit: u32, seed: u64) -> Self {
+        let calls_per_minute = limit.to_string();
+        let settings = [SETTINGS, DEFAULTS, &[("NETOSYNC__BUDGET__CALLS_PER_MINUTE", &calls_per_minute)]].concat();
+        let shop = SimulatorConfig {
+            products: PRODUCTS,
+            page_cap: Some(PAGE),
+            seed: seed * 100,
+            quirks: true,
+            // Long enough that two callers would meet.
+            faults: vec!["latency:ms=60".parse().expect("a fault")],
+            // The shop answers 429 should it be one too many.
+            calls_per_minute: Some(limit),
+            ..SimulatorConfig::default()
+        };
+        Self { limit, ..Self::with(url, shops, shop, &settings, seed).await }
+    }
+
+    async fn with(url: &str, shops: usize, shop: SimulatorConfig, settings: &[(&str, &str)], seed: u64) -> Self {
         let keys = tempfile::tempdir().expect("a temporary folder");
         let key_file: PathBuf = keys.path().join("master.key");
         assert!(master_key::create(&key_file, &[MasterKey::generate()]).expect("writable"));
@@ -89,29 +121,18 @@ impl Town {
         let vault = Vault::new(master_key::find(&places, &[]).expect("a key").crypter);
         let db = Database::connect(&Secret::new(url), "netosync", Arc::new(SystemClock)).await.expect("it opens");
         schema::migrate(&db).await.expect("migrated");
-        let calls_per_minute = limit.to_string();
         let own = [
             ("NETOSYNC__DATABASE__URL", url),
             ("NETOSYNC__SECRETS__KEY_FILE", key_file.to_str().expect("a plain name")),
-            ("NETOSYNC__BUDGET__CALLS_PER_MINUTE", &calls_per_minute),
         ];
-        let variables = own.iter().chain(SETTINGS).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let variables = variables.collect();
+        let variables =
+            own.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("town-{seed}.log"));
         let log = File::create(log).expect("cargo's own folder");
-        let mut town = Self { db, shops: Vec::new(), daemons: Vec::new(), limit, variables, log, _keys: keys };
+        let mut town =
+            Self { db, shops: Vec::new(), daemons: Vec::new(), limit: u32::MAX, variables, log, _keys: keys };
         for number in 0..shops {
-            let config = SimulatorConfig {
-                products: PRODUCTS,
-                page_cap: Some(PAGE),
-                seed: seed * 100 + number as u64,
-                quirks: true,
-                // Long enough that two callers would meet.
-                faults: vec!["latency:ms=60".parse().expect("a fault")],
-                // The shop answers 429 should it be one too many.
-                calls_per_minute: Some(limit),
-                ..SimulatorConfig::default()
-            };
+            let config = SimulatorConfig { seed: shop.seed + number as u64, ..shop.clone() };
             let shop = SimulatedStore::start(LOOPBACK, config).await.expect("a free port");
             let store = add_store(&town.db, &vault, &format!("shop-{number}"), &shop).await;
             town.shops.push((store, shop));
@@ -132,10 +153,13 @@ impl Town {
         Daemon { process: command.spawn().expect("the program starts"), stopped: false }
     }
 
-    /// Kills a daemon (`kill -9`) and starts another in its place.
-    pub fn kill(&mut self, number: usize) {
+    /// Kills a daemon (`kill -9`) and starts another in its place. Gives the time of death.
+    pub fn kill(&mut self, number: usize) -> DateTime<Utc> {
+        drop(self.daemons.remove(number));
+        let killed = Utc::now();
         let next = self.spawn();
-        drop(std::mem::replace(&mut self.daemons[number], next));
+        self.daemons.insert(number, next);
+        killed
     }
 
     /// Stops a daemon (`SIGSTOP`).
