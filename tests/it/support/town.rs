@@ -156,9 +156,8 @@ impl Town {
     /// Kills a daemon (`kill -9`) and starts another in its place. Gives the time of death.
     pub fn kill(&mut self, number: usize) -> DateTime<Utc> {
         drop(self.daemons.remove(number));
-        let killed = Utc::now();
-        let next = self.spawn();
-        self.daemons.insert(number, next);
+        let killed = self.db.clock().now();
+        self.daemons.insert(number, self.spawn());
         killed
     }
 
@@ -187,11 +186,12 @@ impl Town {
     /// Something changes in every shop, and its run is in the queue.
     pub async fn edit_and_ask(&self, number: usize) -> i64 {
         let (store, shop) = &self.shops[number];
+        let now = self.db.clock().now();
         shop.with_catalogue(|catalogue| {
-            catalogue.edit_random(3, Utc::now());
-            catalogue.add(1, Utc::now());
+            catalogue.edit_random(3, now);
+            catalogue.add(1, now);
         });
-        let queued = runs::enqueue(&self.db, store.id, RunKind::Full, Trigger::Manual, Utc::now()).await;
+        let queued = runs::enqueue(&self.db, store.id, RunKind::Full, Trigger::Manual, now).await;
         queued.expect("the database works").0.id
     }
 
