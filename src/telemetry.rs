@@ -1,9 +1,11 @@
-//! The log: lines for people or JSON, on stderr, without secrets whatever the filter.
+//! The log: lines for people, for systemd's journal, or JSON, on stderr, without secrets whatever the filter.
 //!
 //! Libraries log request headers and bodies (hyper, h2, reqwest), handshakes (rustls) and whole statements (sqlx,
 //! SeaORM) once somebody asks for `trace`, and a library added later may do the same. So the rule is not a list of
 //! libraries: **only events of this program may be more detailed than `warn`**. The filter decides within that bound
 //! and cannot widen it. Our own events hold no secret because [`crate::domain::secret::Secret`] has no text form.
+
+mod journald;
 
 use std::io::IsTerminal;
 
@@ -65,6 +67,7 @@ where
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     let layer = match log.format {
         LogFormat::Text => lines.boxed(),
+        LogFormat::Journald => lines.with_ansi(false).event_format(journald::Journald::default()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     Ok((Registry::default().with(layer.with_filter(filter.and(filter_fn(may_be_logged)))), Filter(handle)))
@@ -185,6 +188,24 @@ mod tests {
         });
         let line: serde_json::Value = serde_json::from_str(text.trim_end()).expect("one object");
         assert_eq!((&line["store.id"], &line["message"]), (&7.into(), &"run\nstarted".into()));
+    }
+
+    #[test]
+    fn the_journal_gets_a_line_an_event_with_its_priority_and_without_a_time() {
+        let text = logged(LogFormat::Journald, "trace", || {
+            let run = tracing::info_span!(target: "netosync::sync", "run", store.id = 7);
+            let _inside = run.enter();
+            tracing::error!(target: "netosync::sync", "it broke");
+            tracing::warn!(target: "netosync::sync", said = "a\n<0>forged\r\n", "odd\n<0>line");
+            tracing::info!(target: "netosync::sync", pages = 3, "done");
+            tracing::debug!(target: "netosync::sync", "a detail");
+            tracing::trace!(target: "netosync::sync", "a grain");
+        });
+        let lines: Vec<_> = text.lines().collect();
+        let begins: Vec<_> = lines.iter().map(|line| line.get(..3).unwrap_or(line)).collect();
+        assert_eq!(begins, ["<3>", "<4>", "<6>", "<7>", "<7>"], "{text}");
+        assert_eq!(lines[2], "<6>run: netosync::sync: done pages=3 store.id=7");
+        assert!(lines[1].contains("odd <0>line"), "{text}");
     }
 
     #[test]

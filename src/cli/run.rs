@@ -65,7 +65,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         db: db.clone(),
         config: renewable.live.clone(),
         freshness: Arc::default(),
-        overdue: Arc::new(|| None),
+        progress: syncer.progress.clone(),
     };
     let freshness = watchdog.freshness.clone();
     let pages = Pages {

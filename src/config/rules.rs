@@ -258,7 +258,11 @@ fn webhook_url(text: &str) -> Result<(), String> {
 }
 
 fn log_format(text: &str) -> Result<(), String> {
-    if matches!(text, "text" | "json") { Ok(()) } else { Err("must be \"text\" or \"json\"".to_owned()) }
+    if matches!(text, "text" | "json" | "journald") {
+        Ok(())
+    } else {
+        Err("must be \"text\", \"json\" or \"journald\"".to_owned())
+    }
 }
 
 fn listen(text: &str) -> Result<(), String> {

@@ -142,6 +142,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// Lines without time, each with its priority, as systemd's journal wants them.
+    Journald,
 }
 
 impl Database {

@@ -14,6 +14,8 @@ pub struct CallRecord {
     pub number: u64,
     /// When it came, by the store's clock.
     pub at: DateTime<Utc>,
+    /// How many other calls were being answered when it came: callers that share a store without knowing of each other show here.
+    pub beside: usize,
     /// `Page` of the request, if it could be read.
     pub page: Option<usize>,
     /// `Limit` of the request, after the server's cap.
@@ -35,11 +37,12 @@ pub struct CallRecord {
 pub(super) struct CallLog {
     records: VecDeque<CallRecord>,
     made: u64,
+    under_way: usize,
     within_budget: VecDeque<DateTime<Utc>>,
 }
 
 impl CallLog {
-    /// Notes a call and returns its number.
+    /// Notes a call and returns its number. [`CallLog::end`] belongs to it.
     pub(super) fn begin(&mut self, at: DateTime<Utc>) -> u64 {
         self.made += 1;
         if self.records.len() == REMEMBERED {
@@ -48,6 +51,7 @@ impl CallLog {
         self.records.push_back(CallRecord {
             number: self.made,
             at,
+            beside: self.under_way,
             page: None,
             limit: None,
             ids: Vec::new(),
@@ -56,7 +60,13 @@ impl CallLog {
             ok: false,
             fault: None,
         });
+        self.under_way += 1;
         self.made
+    }
+
+    /// A call was answered, or its caller hung up.
+    pub(super) fn end(&mut self) {
+        self.under_way -= 1;
     }
 
     /// The record of a call, unless it was forgotten.
@@ -96,6 +106,19 @@ mod tests {
         let start: DateTime<Utc> = "2026-04-03T10:00:00Z".parse().unwrap();
         let mut at = |seconds| log.within_budget(start + Duration::seconds(seconds), 2);
         assert_eq!([at(0), at(30), at(59), at(60), at(61), at(90)], [true, true, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_call_knows_how_many_others_are_under_way() {
+        let mut log = CallLog::default();
+        let at = "2026-04-03T10:00:00Z".parse().unwrap();
+        log.begin(at);
+        log.begin(at);
+        log.end();
+        log.end();
+        log.begin(at);
+        let beside: Vec<_> = log.records().iter().map(|call| call.beside).collect();
+        assert_eq!(beside, [0, 1, 0]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     let store = &shared.store;
     let now = store.config.clock.now();
     let number = lock(&store.calls).begin(now);
+    let _under_way = UnderWay(store);
     let (parts, body) = request.into_parts();
     let Ok(body) = body::to_bytes(body, MAX_REQUEST_BYTES).await else {
         return html(StatusCode::PAYLOAD_TOO_LARGE, "413 Content Too Large");
@@ -82,6 +83,15 @@ async fn delay(faults: &[FaultKind], stop: &CancellationToken) {
             () = tokio::time::sleep(total) => {}
             () = stop.cancelled() => {}
         }
+    }
+}
+
+/// A call that is being answered. Dropped with it, also when the caller hangs up.
+struct UnderWay<'a>(&'a StoreState);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.calls).end();
     }
 }
 

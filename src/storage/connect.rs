@@ -24,8 +24,9 @@ const SQLITE_CONNECTIONS: u32 = 4;
 const SQLITE_SYNCHRONOUS: SqliteSynchronous = SqliteSynchronous::Full;
 /// A statement that takes longer is given up, in milliseconds. Writing a page takes far less than a second.
 const POSTGRES_STATEMENT_MS: &str = "120000";
-/// A transaction in which nothing happens for so long lost its program, in milliseconds.
-const POSTGRES_IDLE_IN_TRANSACTION_MS: &str = "120000";
+/// A transaction in which nothing happens for so long lost its program, in milliseconds. Shorter than a lease by default: a
+/// worker that stands still in the middle of a page must not keep the run from the one that takes it over.
+const POSTGRES_IDLE_IN_TRANSACTION_MS: &str = "10000";
 /// How long to wait for a server to answer the first time.
 const POSTGRES_CONNECT: Duration = Duration::from_secs(10);
 /// How long to wait for a free connection of the pool.

@@ -30,7 +30,10 @@ impl Progress {
     }
 
     /// Watches one more run, until its pulse is dropped.
-    pub(super) fn watch(&self, pulse: &Arc<Pulse>) {
+    ///
+    /// # Panics
+    /// Never: nothing panics while the list is held.
+    pub fn watch(&self, pulse: &Arc<Pulse>) {
         let mut runs = self.runs.lock().expect("nothing panics while the list is held");
         runs.retain(|run| run.strong_count() > 0);
         runs.push(Arc::downgrade(pulse));

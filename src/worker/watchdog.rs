@@ -1,5 +1,5 @@
-//! Feeds systemd's watchdog (`WatchdogSec=` in the unit) as long as the signs of [`Freshness`] are fresh, and looks after one
-//! of them itself: it asks the database.
+//! Feeds systemd's watchdog (`WatchdogSec=` in the unit) as long as the signs of [`Freshness`] are fresh. One of them it looks
+//! after itself: it asks the database. What the runs under way say it reads from their [`Progress`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,13 @@ use super::freshness::{Ages, Freshness, Stale};
 use super::service;
 use crate::config::Live;
 use crate::storage::{Database, StorageError, ping};
+use crate::sync::Progress;
 
 /// How often the database is asked.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long it may take to answer, before it is tried from outside of the pool for as long again.
 const ANSWER: Duration = Duration::from_secs(10);
-
-/// For how long the runs under way have been overdue with a sign of life; `None` while they move on.
-pub type Overdue = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;
 
 /// Watches over the process. Clones share everything.
 #[derive(Clone)]
@@ -30,8 +28,8 @@ pub struct Watchdog {
     pub config: Live,
     /// The signs. The worker's loop marks its own.
     pub freshness: Arc<Freshness>,
-    /// What the runs under way say.
-    pub overdue: Overdue,
+    /// What the runs under way say: that of the syncer that works on them, and of its clones.
+    pub progress: Progress,
 }
 
 impl Watchdog {
@@ -45,7 +43,7 @@ impl Watchdog {
     /// How old the signs are.
     #[must_use]
     pub fn ages(&self) -> Ages {
-        self.freshness.ages((self.overdue)())
+        self.freshness.ages(self.progress.stalled())
     }
 
     /// Watches for ever.
@@ -133,17 +131,19 @@ fn turns(every: Duration) -> tokio::time::Interval {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::clock::{ManualClock, SystemClock};
     use crate::config::Config;
     use crate::domain::secret::Secret;
+    use crate::transport::Pulse;
 
     async fn watchdog(folder: &tempfile::TempDir) -> Watchdog {
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display());
         let db = Database::connect(&Secret::new(&url), "netosync", Arc::new(SystemClock)).await.expect("it opens");
         let config = Arc::new(Config::from_parts(None, &std::collections::BTreeMap::new()).expect("defaults"));
-        let overdue: Overdue = Arc::new(|| None);
-        Watchdog { db, config: config.into(), freshness: Arc::default(), overdue }
+        Watchdog { db, config: config.into(), freshness: Arc::default(), progress: Progress::default() }
     }
 
     /// Makes every sign ten minutes old. The machine's clock stands still in these tests and moves here only.
@@ -191,5 +191,35 @@ mod tests {
             dog.note(pool, outside);
             assert_eq!(matches!(dog.stale(), Some(Stale::Database(_))), stale, "{pool:?} {outside:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn runs_that_all_hang_starve_the_watchdog_unless_the_database_is_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dog = watchdog(&folder).await;
+        grow_old().await;
+        let clock = ManualClock::new("2026-11-21T09:00:00Z".parse().expect("a time"));
+        let run = Pulse::new(clock.clone(), Duration::from_secs(100));
+        dog.progress.clone().watch(&run);
+        let pass = |secs| {
+            clock.advance(TimeDelta::seconds(secs));
+            dog.freshness.tick();
+            dog.freshness.database();
+            dog.stale()
+        };
+        assert_eq!(pass(200), None, "late, but within patience");
+        let hangs = |stale| matches!(stale, Some(Stale::Runs(_)));
+        assert!(hangs(pass(1000)));
+        let other = Pulse::new(clock.clone(), Duration::from_secs(100));
+        dog.progress.watch(&other);
+        assert_eq!(pass(0), None, "another one moves on");
+        drop(other);
+        assert!(hangs(pass(0)));
+        dog.freshness.excuse();
+        assert_eq!(dog.stale(), None, "nothing moves without a database");
+        grow_old().await;
+        assert!(hangs(pass(0)));
+        drop(run);
+        assert_eq!(pass(0), None, "a run that has been let go is no reason any more");
     }
 }

@@ -3,9 +3,11 @@
 mod check;
 mod engines;
 mod history;
+mod next_run;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/postgres.rs"]
 mod postgres;
 mod secrets;
 mod store;
 mod support;
+mod why;

@@ -11,6 +11,7 @@ use netosync::domain::secret::Secret;
 use netosync::simulator::{SimulatedStore, SimulatorConfig};
 use netosync::storage::{Database, Pools};
 use serde_json::Value;
+use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -120,8 +121,8 @@ impl Desk {
     }
 
     /// Runs SQL on the database, for what no command does.
-    pub fn sql(&self, sql: &'static str) {
-        let db = self.open();
+    pub fn sql(&self, sql: &str) {
+        let (db, sql) = (self.open(), AssertSqlSafe(sql.to_owned()));
         self.runtime.block_on(async {
             match db.pools() {
                 Pools::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("the SQL works")),

@@ -1,6 +1,7 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
 mod away;
+mod chaos;
 mod crowd;
 mod decimals;
 mod key_life;
@@ -18,4 +19,5 @@ mod sync_faults;
 mod sync_lease;
 mod sync_live_lease;
 mod sync_slices;
+mod takeover;
 mod vendor_outage;

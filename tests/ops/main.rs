@@ -2,6 +2,7 @@
 
 mod check;
 mod http;
+mod install;
 mod pages;
 mod reload;
 mod run;
@@ -10,3 +11,4 @@ mod support;
 mod systemd;
 mod tables;
 mod together;
+mod unit;

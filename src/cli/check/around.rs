@@ -15,6 +15,9 @@ use crate::http::serve::ListenError;
 /// The unit this version comes with.
 const UNIT: &str = include_str!("../../../systemd/netosync.service");
 
+/// The program in it.
+const PROGRAM: &str = "/usr/local/bin/netosync";
+
 /// Where units are installed, in the order in which systemd looks.
 const UNITS: [&str; 4] = [
     "/etc/systemd/system/netosync.service",
@@ -64,7 +67,7 @@ fn answers_as_ours(address: SocketAddr) -> bool {
 /// A unit that differs works, maybe without what a new version relies on.
 fn unit(path: &Path, text: &str) -> Finding {
     let path = path.display();
-    if text == UNIT {
+    if text == UNIT.replace(PROGRAM, program(text)) {
         return Finding::new("unit", Ok(format!("{path} is the one of this version")));
     }
     Finding::note(
@@ -74,6 +77,11 @@ fn unit(path: &Path, text: &str) -> Finding {
              systemctl edit netosync"
         ),
     )
+}
+
+/// The program that a unit starts, which `PREFIX` of the installation decides.
+fn program(unit: &str) -> &str {
+    unit.lines().find_map(|line| line.strip_prefix("ExecStart=")?.strip_suffix(" run")).unwrap_or(PROGRAM)
 }
 
 /// Only what is true without asking anybody.
@@ -95,7 +103,8 @@ mod tests {
     fn the_unit_of_this_version_is_known_and_another_is_a_note() {
         let path = Path::new("/etc/systemd/system/netosync.service");
         assert!(!unit(path, UNIT).note);
-        let other = unit(path, &UNIT.replace("RestartSec=10", "RestartSec=1"));
+        assert!(!unit(path, &UNIT.replace(PROGRAM, "/usr/bin/netosync")).note, "installed with another prefix");
+        let other = unit(path, &UNIT.replace("RestartSec=3", "RestartSec=1"));
         assert!(other.note && other.result.is_ok_and(|said| said.contains("systemctl edit")));
     }
 

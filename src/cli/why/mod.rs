@@ -4,6 +4,7 @@
 //! schedule, silence and budget, the run itself, the outcome of the last one. The last line is the command for the gravest.
 
 mod facts;
+mod last;
 mod reasons;
 
 use clap::Args;

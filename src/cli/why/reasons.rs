@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::facts::Facts;
+use super::last;
 use crate::cli::status::worked_on;
 use crate::cli::text;
 use crate::domain::error::ErrorClass;
 use crate::domain::incident::IncidentKind;
-use crate::domain::run::{Run, RunState, Verdict};
+use crate::domain::run::RunState;
 use crate::domain::store::CredentialState;
 use crate::scheduler::due::{Due, Reason as NotDue};
 use crate::scheduler::plan::{Plan, Planned};
@@ -35,14 +36,14 @@ const NOBODY: u8 = 3;
 /// The run at hand waits.
 const WAITS: u8 = 2;
 /// The last run did not end well.
-const ENDED_BADLY: u8 = 1;
+pub(super) const ENDED_BADLY: u8 = 1;
 
 impl Reason {
-    fn fine(about: &'static str, says: impl Into<String>) -> Self {
+    pub(super) fn fine(about: &'static str, says: impl Into<String>) -> Self {
         Self { about, says: says.into(), gravity: 0, fix: None }
     }
 
-    fn wrong(about: &'static str, gravity: u8, says: impl Into<String>, fix: Option<String>) -> Self {
+    pub(super) fn wrong(about: &'static str, gravity: u8, says: impl Into<String>, fix: Option<String>) -> Self {
         Self { about, says: says.into(), gravity, fix }
     }
 }
@@ -63,7 +64,7 @@ pub fn chain(facts: &Facts<'_>) -> Vec<Reason> {
     chain.extend(schedule(facts));
     chain.push(budget(facts));
     chain.extend(run(facts));
-    chain.push(last(facts));
+    chain.push(last::run(facts));
     chain
 }
 
@@ -94,7 +95,8 @@ fn pause(facts: &Facts<'_>) -> Reason {
 }
 
 fn key(facts: &Facts<'_>) -> Reason {
-    let rekey = Some(format!("netosync store rekey {}", facts.overview.store.name));
+    let name = &facts.overview.store.name;
+    let rekey = Some(format!("netosync store rekey {name}"));
     let Some(key) = &facts.overview.credential else {
         return Reason::wrong("key", DECIDED, "the store has no key, and no call can be made without one", rekey);
     };
@@ -117,7 +119,9 @@ fn key(facts: &Facts<'_>) -> Reason {
         text::time(key.state_since),
         key.sealed.fingerprint
     );
-    Reason::wrong("key", DECIDED, says, rekey)
+    // One refusal may be a mistake: ask again before a new key is made.
+    let suspect = key.state == CredentialState::Suspect;
+    Reason::wrong("key", DECIDED, says, if suspect { Some(format!("netosync store check {name}")) } else { rekey })
 }
 
 /// One link a kind.
@@ -162,8 +166,16 @@ fn in_both(at: DateTime<Utc>, zone: Tz) -> String {
 }
 
 fn budget(facts: &Facts<'_>) -> Reason {
-    let calls = facts.overview.store.calls_per_minute.unwrap_or(facts.config.budget.calls_per_minute);
-    Reason::fine("budget", format!("at most {calls} calls a minute"))
+    let store = &facts.overview.store;
+    let calls = store.calls_per_minute.unwrap_or(facts.config.budget.calls_per_minute);
+    let calls = format!("at most {calls} calls a minute");
+    match store.silent_until.filter(|until| *until > facts.now) {
+        Some(until) => {
+            let says = format!("{calls}, and none until {}: the store answered HTTP 429", text::time(until));
+            Reason::wrong("budget", WAITS, says, None)
+        }
+        None => Reason::fine("budget", calls),
+    }
 }
 
 /// The run that waits or is worked on.
@@ -212,41 +224,4 @@ fn run(facts: &Facts<'_>) -> Option<Reason> {
             Reason::wrong("run", WAITS, says, Some(format!("netosync sync {name}")))
         }
     })
-}
-
-/// How the last run ended.
-fn last(facts: &Facts<'_>) -> Reason {
-    let name = &facts.overview.store.name;
-    let Some(run) = &facts.overview.last_ended else {
-        return Reason::fine("last run", "there was none yet");
-    };
-    let ended = run.finished_at.map_or(String::new(), |at| format!(" {} ago", text::age(at, facts.now)));
-    let said = run.error.as_deref().unwrap_or("it left no reason");
-    let class = run.error_class.map_or(String::new(), |class| format!(" ({class})"));
-    let id = run.id;
-    let (what, fix) = match (run.state, run.verdict) {
-        (RunState::Succeeded, Some(Verdict::Partial)) => {
-            (format!("run {id} was partial{ended}: {said}"), format!("netosync runs show {id}"))
-        }
-        (RunState::Succeeded, verdict) => {
-            let verdict = verdict.map_or("succeeded", Verdict::as_str);
-            return Reason::fine("last run", format!("run {id} was {verdict}{ended}"));
-        }
-        (RunState::Cancelled, _) => {
-            (format!("run {id} was cancelled{ended}{class}: {said}"), format!("netosync sync {name}"))
-        }
-        _ => (format!("run {id} failed{ended}{class}: {said}"), after_failure(name, run)),
-    };
-    Reason::wrong("last run", ENDED_BADLY, what, Some(fix))
-}
-
-/// What helps after an error of that class.
-fn after_failure(name: &str, run: &Run) -> String {
-    match run.error_class {
-        Some(ErrorClass::Unauthorized) => format!("netosync store rekey {name}"),
-        Some(ErrorClass::Transient | ErrorClass::RateLimited) => format!("netosync store check {name}"),
-        Some(ErrorClass::Config) => "netosync check".to_owned(),
-        Some(ErrorClass::Data) => format!("netosync quarantine list {name}"),
-        Some(ErrorClass::Rejected | ErrorClass::Internal) | None => format!("netosync runs show {}", run.id),
-    }
 }

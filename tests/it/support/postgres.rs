@@ -3,15 +3,15 @@
 //! It starts when the first test asks for it and is reached through a socket in its own folder. A shell holds the
 //! read end of a pipe whose write end is ours: however this process ends, `kill -9` included, the pipe closes, and
 //! the shell stops the server and removes the folder. Every test gets a database of its own, cloned from a
-//! migrated template.
+//! migrated template. A test that stops the server takes one of its own ([`OwnServer`]).
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,7 +27,8 @@ pub const LOCKED_PASSWORD: &str = "open-sesame";
 
 const TEMPLATE: &str = "netosync_template";
 
-/// `$1` is our folder, `$2` the server's programs. Says `ready` on its output, then waits for its input to end.
+/// `$1` is our folder, `$2` the server's programs. Says `ready` on its output, then stops the server when told `stop fast` or
+/// `stop immediate`, starts it when told `start`, says `ready` each time, and waits for its input to end.
 const KEEPER: &str = r#"
 trap '' HUP INT TERM
 fail() { cat "$1/log" >&2; rm -rf "$1"; exit 1; }
@@ -44,7 +45,13 @@ shared_buffers = 64MB
 END
 "$2/pg_ctl" -w -s -D "$1/data" -l "$1/log" start </dev/null >>"$1/log" 2>&1 || fail "$1"
 echo ready
-cat >/dev/null
+while read -r what mode; do
+    case $what in
+        stop) "$2/pg_ctl" -w -s -D "$1/data" -m "$mode" stop </dev/null >>"$1/log" 2>&1 || fail "$1" ;;
+        start) "$2/pg_ctl" -w -s -D "$1/data" -l "$1/log" start </dev/null >>"$1/log" 2>&1 || fail "$1" ;;
+    esac
+    echo ready
+done
 "$2/pg_ctl" -s -D "$1/data" -m immediate stop >/dev/null 2>&1 </dev/null
 rm -rf "$1"
 "#;
@@ -52,7 +59,8 @@ rm -rf "$1"
 struct Server {
     folder: PathBuf,
     /// Holds the pipe. Never waited for: what matters is that the pipe closes when this process ends.
-    _keeper: Child,
+    keeper: Child,
+    answers: BufReader<ChildStdout>,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
@@ -86,15 +94,66 @@ impl Server {
             keeper.uid(user).gid(group);
         }
         let mut keeper = keeper.spawn().expect("every system has sh");
+        let answers = BufReader::new(keeper.stdout.take().expect("it was piped"));
+        let mut server = Self { folder, keeper, answers };
+        server.is_ready();
+        server
+    }
+
+    fn is_ready(&mut self) {
         let mut answer = String::new();
-        let output = keeper.stdout.take().expect("it was piped");
-        BufReader::new(output).read_line(&mut answer).expect("the keeper speaks UTF-8");
-        assert_eq!(answer, "ready\n", "PostgreSQL from {} did not start, see above", programs.display());
-        Self { folder, _keeper: keeper }
+        self.answers.read_line(&mut answer).expect("the keeper speaks UTF-8");
+        assert_eq!(answer, "ready\n", "PostgreSQL did not start or stop, see above");
+    }
+
+    fn tell(&mut self, what: &str) {
+        let input = self.keeper.stdin.as_mut().expect("it was piped");
+        writeln!(input, "{what}").expect("the keeper listens");
+        self.is_ready();
     }
 
     fn url(&self, database: &str) -> String {
         format!("postgres://postgres@localhost/{database}?host={}", self.folder.display())
+    }
+}
+
+/// A server of one test, which may stop it. Gone when dropped.
+pub struct OwnServer(Server);
+
+impl OwnServer {
+    /// A new one, with an empty database `shops`.
+    pub async fn start() -> Self {
+        find_programs();
+        let server = tokio::task::spawn_blocking(Server::start).await.expect("the server starts");
+        let mut connection = PgConnection::connect(&server.url("postgres")).await.expect("the server answers");
+        // It survives its crashes like one in production: what was committed is there.
+        for statement in ["CREATE DATABASE shops", "ALTER DATABASE shops SET synchronous_commit = on"] {
+            sqlx::raw_sql(statement).execute(&mut connection).await.expect(statement);
+        }
+        Self(server)
+    }
+
+    /// Address of the database.
+    pub fn url(&self) -> String {
+        self.0.url("shops")
+    }
+
+    /// Stops the server: `fast` breaks every connection, `immediate` is a crash. Blocks until it is down.
+    pub fn stop(&mut self, mode: &str) {
+        self.0.tell(&format!("stop {mode}"));
+    }
+
+    /// Starts it again. Blocks until it answers.
+    pub fn start_again(&mut self) {
+        self.0.tell("start");
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        // The pipe closes, the server stops, its folder goes.
+        drop(self.0.keeper.stdin.take());
+        drop(self.0.keeper.wait());
     }
 }
 

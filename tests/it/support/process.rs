@@ -103,7 +103,8 @@ impl Drop for Stopped {
     }
 }
 
-fn signal(name: &str, process: u32) {
+/// Sends a signal: `STOP`, `CONT`, `TERM`.
+pub fn signal(name: &str, process: u32) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status().expect("kill exists");
     assert!(sent.success());
 }
