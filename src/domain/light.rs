@@ -55,7 +55,9 @@ pub fn hash(product: &Product<'_>) -> ContentHash {
     for list in LISTS {
         let rows = &product.children[list as usize];
         hash.update(&(rows.len() as u64).to_le_bytes());
-        rows.iter().for_each(|row| hash_row(&mut hash, row));
+        for row in rows {
+            hash_row(&mut hash, row);
+        }
     }
     hash.digest128().to_le_bytes()
 }

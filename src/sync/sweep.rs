@@ -35,7 +35,10 @@ pub async fn sweep(work: &mut AtWork<'_>) -> Result<(), Stop> {
             Turn::Piece(piece) => piece,
             Turn::Again => continue,
             Turn::End(upto) => return end(work, &listing, upto).await,
-            Turn::Unordered => return unordered(work),
+            Turn::Unordered => {
+                unordered(work);
+                return Ok(());
+            }
         };
         let mut compared = compare(work, &piece, &known_bad, listing.refuses()).await?;
         let ids = piece.products.iter().map(|product| product.inventory_id);
@@ -147,10 +150,9 @@ async fn end(work: &mut AtWork<'_>, listing: &Listing, upto: Option<i64>) -> Res
 }
 
 /// Seams prove nothing about this list. A full run has walked it already; a sweep walks it in full detail instead.
-fn unordered(work: &mut AtWork<'_>) -> Result<(), Stop> {
+fn unordered(work: &mut AtWork<'_>) {
     let listed = &mut work.checkpoint.listed;
     listed.unordered = true;
     listed.doubts = vec![UNORDERED.to_owned()];
     work.checkpoint.phase = if work.kind == RunKind::Full { Phase::Over } else { Phase::Walk };
-    Ok(())
 }

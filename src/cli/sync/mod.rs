@@ -28,6 +28,7 @@ use crate::storage::{Database, StorageError, stores};
 /// 0 complete, 5 key refused, 6 partial, 7 store not reachable, 1 failed. While a `netosync run` is alive that works on the
 /// runs and Ctrl-C only ends the watching; else this command works on them itself.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
     after_help = "Examples:\n  netosync sync main\n  netosync sync --all --json\n  netosync sync main --kind sweep\n  netosync sync main --detach"
 )]

@@ -17,6 +17,9 @@ pub struct Held {
     pub removed: bool,
 }
 
+/// ID, hash of the light part, whether it is marked removed.
+type Row = (i64, Option<Vec<u8>>, bool);
+
 /// The products held with IDs above `after` and up to `upto` (without bounds, where there are none), by ID.
 ///
 /// # Errors
@@ -35,11 +38,11 @@ pub async fn held_between(
             sqlx::query_as(SQL).bind(store_id).bind(after).bind(upto).fetch_all($pool).await
         };
     }
-    let rows: sqlx::Result<Vec<(i64, Option<Vec<u8>>, bool)>> = match db.pools() {
+    let rows: sqlx::Result<Vec<Row>> = match db.pools() {
         Pools::Postgres(pool) => read!(pool),
         Pools::Sqlite(pool) => read!(pool),
     };
-    let held = |(inventory_id, light, removed): (i64, Option<Vec<u8>>, bool)| {
+    let held = |(inventory_id, light, removed): Row| {
         let light = light.and_then(|light| ContentHash::try_from(light).ok());
         Held { inventory_id, light, removed }
     };
