@@ -68,7 +68,8 @@ pub fn hash(product: &Product<'_>) -> ContentHash {
 pub fn difference(held: &Product<'_>, light: &Product<'_>) -> Difference {
     let edited = SIGN_PLACES.iter().any(|place| held.fields[*place] != light.fields[*place]);
     // Something did not fit its column, and only the whole record says what belongs beside it.
-    let odd = light.fields[place(EXTRA)] != Value::Null;
+    let extra = &light.fields[place(EXTRA)];
+    let odd = *extra != Value::Null && *extra != held.fields[place(EXTRA)];
     let gone =
         AMOUNT_PLACES.iter().any(|place| light.fields[*place] == Value::Null && held.fields[*place] != Value::Null)
             || LISTS.iter().any(|list| light.children[*list as usize].len() < held.children[*list as usize].len());

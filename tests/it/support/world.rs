@@ -117,9 +117,13 @@ impl World {
 
     /// Puts a run into the queue, or finds the one that is there.
     pub async fn enqueue(&self, store: &Store) -> Run {
+        self.enqueue_kind(store, RunKind::Full).await
+    }
+
+    /// [`World::enqueue`] of a kind.
+    pub async fn enqueue_kind(&self, store: &Store, kind: RunKind) -> Run {
         let now = self.syncer.clock.now();
-        let queued = runs::enqueue(&self.db, store.id, RunKind::Full, Trigger::Manual, now).await;
-        queued.expect("a queue").0
+        runs::enqueue(&self.db, store.id, kind, Trigger::Manual, now).await.expect("a queue").0
     }
 
     /// Claims the oldest run that is due, as `owner`.
@@ -132,7 +136,12 @@ impl World {
     /// Lets `worker` work on a store's run, queued if need be, and gives the run as it then is. When it rests because its key
     /// is in doubt, the time of that rest passes and it is worked on again.
     pub async fn sync_store(&self, worker: &Syncer, store: &Store) -> Run {
-        self.enqueue(store).await;
+        self.sync_kind(worker, store, RunKind::Full).await
+    }
+
+    /// [`World::sync_store`] of a kind.
+    pub async fn sync_kind(&self, worker: &Syncer, store: &Store, kind: RunKind) -> Run {
+        self.enqueue_kind(store, kind).await;
         loop {
             let run = self.work_once(worker).await;
             if (run.state, run.error_class) != (RunState::Queued, Some(ErrorClass::Unauthorized)) {
@@ -153,6 +162,11 @@ impl World {
     /// [`World::sync_store`] with the ordinary worker and store.
     pub async fn sync(&self) -> Run {
         self.sync_store(&self.syncer, &self.store).await
+    }
+
+    /// [`World::sync`] of a kind.
+    pub async fn sync_as(&self, kind: RunKind) -> Run {
+        self.sync_kind(&self.syncer, &self.store, kind).await
     }
 
     /// A run as it is in the database.
