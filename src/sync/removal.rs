@@ -18,6 +18,10 @@ const TRIES: u32 = 3;
 /// Deals with everything that is missing.
 pub async fn confirm(work: &mut AtWork<'_>) -> Result<(), Stop> {
     let (db, run_id, store_id) = (&work.syncer.db, work.lease.run_id, work.store.id);
+    if !work.checkpoint.listed.whole {
+        // A list that was not read whole says nothing about what is not on it.
+        return over(work).await;
+    }
     let missing = missing(work).await?;
     if missing.products > 0 {
         let approved = approved(work).await?;

@@ -451,6 +451,17 @@ mod tests {
     }
 
     #[test]
+    fn servers_with_pages_of_eight_and_more_are_read_whole() {
+        for cap in 8..16 {
+            for length in 0..130 {
+                let all = list(length);
+                let walked = walk(1000, |page, limit| slice(&all, page, limit.min(cap)));
+                assert_eq!((walked.met.len(), walked.doubts.len()), (all.len(), 0), "{length} in pages of {cap}");
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_whole_is_a_doubt() {
         let all = list(1000);
         assert!(!walk(100, |_, limit| slice(&all, 0, limit)).doubts.is_empty(), "ignores Page");

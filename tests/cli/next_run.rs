@@ -8,6 +8,7 @@ use crate::support::{Desk, KEY};
 fn next(sql: &str) -> (String, Value) {
     let desk = Desk::new();
     desk.run_with(&["store", "add", "main", "--url", "https://www.shop.example", "--key-file", "-"], KEY).exits(0);
+    desk.sql("UPDATE stores SET schedule_incremental = '', schedule_sweep = ''");
     desk.sql(sql);
     let told = desk.run(&["status"]).exits(0);
     let (header, row) = told.out.split_once('\n').expect("a header and a row");

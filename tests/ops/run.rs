@@ -33,7 +33,7 @@ async fn run_once_syncs_what_is_due_and_nothing_when_nothing_is() {
         (run.state, run.trigger, run.verdict),
         (RunState::Succeeded, Trigger::Schedule, Some(Verdict::Complete))
     );
-    assert_eq!(products(&machine).await, 40);
+    assert_eq!(products(&machine).await, 80);
     let calls = simulated.calls_made();
     assert_eq!(Service::start(&machine, &["--once"], &[]).ended(), Some(0));
     assert_eq!((only_run(&machine).await.id, simulated.calls_made()), (run.id, calls));
@@ -68,11 +68,11 @@ async fn a_stop_in_the_middle_of_a_run_gives_it_back_uncounted_and_the_next_star
     let run = only_run(&machine).await;
     assert_eq!((run.state, run.attempt, run.counts.pages), (RunState::Queued, 0, 3));
     assert_eq!((run.checkpoint.map(|at| at.page), run.lease_owner), (Some(3), None));
-    assert_eq!((products(&machine).await, simulated.calls_made()), (12, 3));
+    assert_eq!((products(&machine).await, simulated.calls_made()), (24, 3));
 
     assert_eq!(Service::start(&machine, &["--once"], &[]).ended(), Some(0));
     let run = only_run(&machine).await;
-    assert_eq!((run.verdict, run.attempt, run.counts.seen), (Some(Verdict::Complete), 1, 40));
+    assert_eq!((run.verdict, run.attempt, run.counts.seen), (Some(Verdict::Complete), 1, 80));
     assert_eq!(simulated.calls()[3].page, Some(3), "no page is asked for twice");
 }
 

@@ -129,7 +129,7 @@ pub async fn machine_with_store(config: SimulatorConfig) -> (Machine, SimulatedS
 
 /// Few products on many small pages.
 pub fn small_pages() -> SimulatorConfig {
-    SimulatorConfig { products: 40, page_cap: Some(4), ..SimulatorConfig::default() }
+    SimulatorConfig { products: 80, page_cap: Some(8), ..SimulatorConfig::default() }
 }
 
 /// Longer than anything here takes, so that a broken program fails a test instead of hanging it.

@@ -106,7 +106,7 @@ async fn a_daemon_begins_at_once_what_a_person_triggers_and_the_command_follows_
     let said = synced.json();
     assert_eq!(
         (&said["state"], &said["verdict"], &said["seen"]),
-        (&"succeeded".into(), &"complete".into(), &40.into())
+        (&"succeeded".into(), &"complete".into(), &80.into())
     );
     let db = machine.database().await;
     let run = runs::newest(&db, None, 1).await.expect("readable").remove(0);
@@ -165,7 +165,7 @@ async fn a_command_takes_over_the_run_of_a_daemon_that_stops_and_of_one_that_is_
         }
         let synced = sync.ended();
         assert_eq!(synced.code, Some(0), "{signal}: {synced:?}");
-        assert_eq!((&synced.json()["seen"], &synced.json()["run_id"]), (&40.into(), &2.into()), "{signal}");
+        assert_eq!((&synced.json()["seen"], &synced.json()["run_id"]), (&80.into(), &2.into()), "{signal}");
         let db = machine.database().await;
         let run = runs::get(&db, 2).await.expect("readable").expect("it stays");
         assert_eq!((run.state, run.counts.pages), (RunState::Succeeded, 10), "{signal}");

@@ -35,7 +35,7 @@ const SOLD_OUT: &str = "SELECT sku, name, available_sell_quantity AS available F
      WHERE is_active AND available_sell_quantity <= 0 ORDER BY available_sell_quantity, sku LIMIT 5";
 /// What the feed is for.
 const PRICES: &str = "SELECT at, sku, fields -> 'default_price' ->> 0 AS old, fields -> 'default_price' ->> 1 AS new \
-     FROM product_changes WHERE fields -> 'default_price' IS NOT NULL ORDER BY seq";
+     FROM product_changes WHERE kind = 'changed' AND fields -> 'default_price' IS NOT NULL ORDER BY seq";
 
 /// How many lines of the feed are shown.
 const LINES: u64 = 12;

@@ -14,10 +14,11 @@ const LONGEST: usize = 40;
 /// A line of the change feed as `changed  SKU  column old → new, …`; a product that is new by its name.
 pub fn change(line: &ChangeLine, name: &str) -> String {
     let mut what = Vec::new();
-    if line.fields.is_none() {
+    let added = line.kind == "added";
+    if added {
         what.push(printable(name));
     }
-    for (field, change) in line.fields.as_ref().and_then(Json::as_object).into_iter().flatten() {
+    for (field, change) in line.fields.as_ref().filter(|_| !added).and_then(Json::as_object).into_iter().flatten() {
         // Every edit moves the dates; they would hide what was edited.
         if !field.starts_with("date_updated") {
             differences(field, &change[0], &change[1], &mut what);

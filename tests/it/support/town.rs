@@ -29,8 +29,8 @@ use super::world::{LOOPBACK, add_store};
 const HANGS: Duration = Duration::from_mins(3);
 
 /// Products of a shop, and on a page.
-const PRODUCTS: usize = 48;
-const PAGE: usize = 4;
+const PRODUCTS: usize = 96;
+const PAGE: usize = 8;
 
 /// What no operator has to set: the shops are here, and nothing is given up because it was killed often. The only schedule is
 /// one that never comes: what is not asked for is the first run of a store.
@@ -38,6 +38,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true"),
     ("NETOSYNC__WORKER__MAX_ATTEMPTS", "100"),
     ("NETOSYNC__SCHEDULE__FULL", "0 0 29 2 *"),
+    ("NETOSYNC__SCHEDULE__INCREMENTAL", ""),
+    ("NETOSYNC__SCHEDULE__SWEEP", ""),
 ];
 
 /// Leases are as short as they may be.
