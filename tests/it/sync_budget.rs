@@ -121,8 +121,12 @@ async fn workers_that_take_the_run_from_each_other_share_one_budget(db: TestDb) 
             let (world, clock) = (world.clone(), clock.clone());
             let worker = Syncer { owner: format!("worker-{number}"), ..world.syncer.clone() };
             crew.spawn(async move {
-                while world.run(run).await.state.unfinished() {
+                loop {
+                    // Before the look at the run: its end is a move of the clock too, and must not go unheard in between.
                     let moves = clock.moves();
+                    if !world.run(run).await.state.unfinished() {
+                        break;
+                    }
                     match claim(&world, &worker.owner, run).await {
                         Some((run, lease)) => {
                             worker.execute(run, lease, &CancellationToken::new()).await.expect("the database works");
