@@ -13,6 +13,7 @@ use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
 use crate::domain::product::ContentHash;
 use crate::domain::run::{Checkpoint, Counts, Lease};
+use crate::storage::wake::NOTIFY_FEED;
 use crate::storage::{Database, Pools};
 
 /// A write transaction; dropped without [`Transaction::commit`] it leaves no trace.
@@ -123,13 +124,19 @@ impl Transaction {
         self.insert(&rows).await
     }
 
-    /// The first of so many new numbers of the feed. There is no gap: the counter moves in the transaction that uses them.
+    /// The first of so many new numbers of the feed, whose readers are woken. There is no gap: the counter moves in the
+    /// transaction that uses them.
     async fn numbers(&mut self, store_id: i64, lines: usize) -> sqlx::Result<i64> {
-        const SQL: &str =
-            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq";
+        let wake = match self {
+            Self::Postgres(_) => format!(", {NOTIFY_FEED}"),
+            Self::Sqlite(_) => String::new(),
+        };
+        let sql = format!(
+            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq{wake}"
+        );
         let lines = lines as i64;
         let last: i64 = on!(self, connection =>
-            sqlx::query_scalar(SQL).bind(lines).bind(store_id).fetch_one(connection).await?);
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(lines).bind(store_id).fetch_one(connection).await?);
         Ok(last - lines + 1)
     }
 
