@@ -3,6 +3,7 @@
 mod away;
 mod crowd;
 mod decimals;
+mod feed;
 mod key_life;
 mod mirror;
 mod prune;
