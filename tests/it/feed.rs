@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::Duration;
+use netosync::domain::catalogue::{Kind, PRODUCT};
 use netosync::domain::change::Change;
 use netosync::domain::product::Product;
 use netosync::domain::run::{Checkpoint, Counts};
@@ -50,11 +51,21 @@ fn empty(like: &Json) -> Json {
     if like.is_array() { json!([]) } else { Json::Null }
 }
 
+/// JSON columns as JSON: PostgreSQL writes their text in its own way.
+fn parsed(fields: Map<String, Json>) -> Map<String, Json> {
+    let json = |name: &str| PRODUCT.iter().any(|column| column.name == name && column.kind == Kind::Json);
+    let parse = |(name, value): (String, Json)| match &value {
+        Json::String(text) if json(&name) => (name, serde_json::from_str(text).expect("JSON")),
+        _ => (name, value),
+    };
+    fields.into_iter().map(parse).collect()
+}
+
 /// The mirrored products in the words of the feed.
 fn told(products: BTreeMap<i64, Product<'static>>) -> BTreeMap<i64, Map<String, Json>> {
     let tell = |(id, product)| {
         let fields = Change::between(&Product::empty(id), &product).fields;
-        (id, fields.into_iter().map(|(name, change)| (name, change[1].clone())).collect())
+        (id, parsed(fields.into_iter().map(|(name, change)| (name, change[1].clone())).collect()))
     };
     products.into_iter().map(tell).collect()
 }
@@ -113,7 +124,7 @@ async fn the_whole_feed_replayed_into_an_empty_model_gives_the_same_products(db:
     }
     let there = model.into_iter().filter(|(_, (_, there))| *there).map(|(id, (mut values, _))| {
         values.retain(|_, value| *value != empty(value));
-        (id, values)
+        (id, parsed(values))
     });
     let mut mirror = mirrored::products(&world.db, world.store.id).await;
     mirror.values_mut().for_each(Product::order_children);

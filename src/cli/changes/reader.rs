@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
 use super::ReadArgs;
@@ -165,7 +166,9 @@ impl<'a> Reader<'a> {
 
 /// Resolves when nobody can read our output any more; never, where that cannot be seen (a file, for example).
 async fn closed() {
-    if let Ok(stdout) = AsyncFd::with_interest(std::io::stdout(), Interest::ERROR)
+    // Unchecked, because the check would make our output non-blocking. What cannot be watched is refused here.
+    if let Ok(stdout) = std::io::stdout().as_fd().try_clone_to_owned()
+        && let Ok(stdout) = pipe::Sender::from_owned_fd_unchecked(stdout)
         && stdout.ready(Interest::ERROR).await.is_ok()
     {
         return;

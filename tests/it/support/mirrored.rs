@@ -73,7 +73,15 @@ pub async fn errors(db: &Database, store_id: i64, shop: &SimulatedStore) -> Vec<
 }
 
 async fn rows(db: &Database, store_id: i64, table: &str, columns: &[Column]) -> Vec<(i64, Row<'static>)> {
-    let live = if table == "products" { " AND removed_at IS NULL" } else { "" };
+    // A removed product keeps its rows.
+    let live = if table == "products" {
+        " AND removed_at IS NULL".to_owned()
+    } else {
+        format!(
+            " AND inventory_id NOT IN \
+             (SELECT inventory_id FROM products WHERE store_id = {store_id} AND removed_at IS NOT NULL)"
+        )
+    };
     let names: Vec<_> = columns.iter().map(|column| as_text(db.engine(), column)).collect();
     // By every column: what is compared must not hang on where the engine put a row.
     let order: Vec<_> = (1..=names.len() + 1).map(|place| place.to_string()).collect();
