@@ -206,7 +206,7 @@ async fn a_reader_is_woken_by_new_lines(db: TestDb) {
         }
         wakeups.next().await; // by a commit, not by our patience
     };
-    tokio::time::timeout(std::time::Duration::from_secs(60), woken).await.expect("woken");
+    tokio::time::timeout(std::time::Duration::from_mins(1), woken).await.expect("woken");
 }
 
 /// Records of the quarantine, as another version of the program would have left them.
