@@ -173,7 +173,7 @@ async fn closed() {
     {
         return;
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 /// Says which store it is about, where that is not clear.
