@@ -41,7 +41,7 @@ enum DbCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Forget runs that ended long ago, as [retention] of the configuration says.
+    /// Forget old runs and old lines of the change feed, as [retention] of the configuration says.
     ///
     /// A running `netosync run` does it by itself once a day. Unfinished runs stay, and of each store and kind the newest run and
     /// the last one that succeeded.
@@ -89,12 +89,14 @@ async fn prune(app: &App, dry_run: bool) -> Result<Exit, CliError> {
             if batch == Pruned::default() {
                 break;
             }
-            all.runs += batch.runs;
-            all.quarantine += batch.quarantine;
+            all += batch;
         }
     }
     let verb = if dry_run { "would forget" } else { "forgot" };
-    super::say(format_args!("{verb} {} runs and {} replayed records of the quarantine", all.runs, all.quarantine));
+    let Pruned { runs, quarantine, changes } = all;
+    super::say(format_args!(
+        "{verb} {runs} runs, {quarantine} replayed records of the quarantine and {changes} lines of the change feed"
+    ));
     db.close().await;
     Ok(Exit::Done)
 }

@@ -108,8 +108,13 @@ impl From<ConfigError> for CliError {
 impl From<StorageError> for CliError {
     fn from(error: StorageError) -> Self {
         let exit = match error {
-            StorageError::UnknownStore { .. } | StorageError::StoreExists { .. } => Exit::Failed,
-            StorageError::BadStoreName { .. } | StorageError::BadStoreUrl { .. } => Exit::Usage,
+            StorageError::UnknownStore { .. }
+            | StorageError::StoreExists { .. }
+            | StorageError::ChangesGone { .. }
+            | StorageError::ChangesAhead { .. } => Exit::Failed,
+            StorageError::BadStoreName { .. }
+            | StorageError::BadStoreUrl { .. }
+            | StorageError::BadConsumerName { .. } => Exit::Usage,
             StorageError::BadUrl { .. } | StorageError::BadSchemaName { .. } => Exit::Configuration,
             _ => Exit::Database,
         };

@@ -1,6 +1,8 @@
 //! The command line: one file a command. stdout is the result, stderr the log and the errors.
 
 mod app;
+mod change_text;
+mod changes;
 mod check;
 mod db;
 mod demo;
@@ -53,6 +55,7 @@ enum Command {
     Status(status::StatusArgs),
     Why(why::WhyArgs),
     Runs(runs::RunsArgs),
+    Changes(changes::ChangesArgs),
     Quarantine(quarantine::QuarantineArgs),
     Simulate(simulate::SimulateArgs),
 }
@@ -79,6 +82,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Status(args) => status::run(&load()?, &args).await,
         Command::Why(args) => why::run(&load()?, &args).await,
         Command::Runs(args) => runs::run(&load()?, &args).await,
+        Command::Changes(args) => changes::run(&load()?, &args).await,
         Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
         Command::Simulate(args) => simulate::run(&args).await,
     }

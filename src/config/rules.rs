@@ -66,6 +66,8 @@ static RULES: &[FieldRule] = &[
     rule("auth.canary_max_ms", Kind::Whole(1, 600_000)),
     rule("retention.succeeded_days", Kind::Whole(1, 36_500)),
     rule("retention.failed_days", Kind::Whole(1, 36_500)),
+    rule("retention.changes_days", Kind::Whole(0, 36_500)),
+    rule("retention.consumer_days", Kind::Whole(0, 36_500)),
     rule("auth.retest_initial_secs", Kind::Whole(60, 604_800)),
     rule("auth.retest_max_secs", Kind::Whole(60, 2_592_000)),
     rule("auth.outage_window_secs", Kind::Whole(60, 86_400)),
@@ -184,7 +186,14 @@ pub(super) fn between_keys(config: &Config, leaves: &Leaves) -> Result<(), Confi
             millis(auth.retest_max_secs),
         ),
     ];
-    for (low, low_ms, high, high_ms) in pairs {
+    // 0 days = for ever.
+    let days = |days: u32| u64::from(days) * 86_400_000;
+    let retention = &config.retention;
+    let unread = (retention.consumer_days > 0).then(|| {
+        let (low, high) = (days(retention.changes_days), days(retention.consumer_days));
+        ("retention.changes_days", low, "retention.consumer_days", high)
+    });
+    for (low, low_ms, high, high_ms) in pairs.into_iter().chain(unread) {
         if low_ms > high_ms {
             let (low, high) = (low.to_owned(), high.to_owned());
             let (shown, other) = (&leaves[&low], &leaves[&high]);

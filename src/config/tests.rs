@@ -135,6 +135,7 @@ fn limits_that_must_nest_are_checked_together() {
         "[retry]\nmax_elapsed_secs = 1",
         "[auth]\ncanary_max_ms = 1",
         "[auth]\nretest_max_secs = 3600",
+        "[retention]\nchanges_days = 31\nconsumer_days = 30",
     ] {
         assert!(error(with_file(text)).contains("must not be longer than"), "{text}");
     }

@@ -107,7 +107,7 @@ section! {
 }
 section! {
     /// `[retention]`
-    Retention { succeeded_days: u32, failed_days: u32 }
+    Retention { succeeded_days: u32, failed_days: u32, changes_days: u32, consumer_days: u32 }
 }
 section! {
     /// `[quarantine]`

@@ -3,6 +3,7 @@
 //! Pages of products are written by set-based statements made from [`crate::domain::catalogue`], not through these
 //! entities; a test holds catalogue, entities and the migrated tables together.
 
+pub mod consumers;
 pub mod credentials;
 pub mod cursors;
 pub mod findings;
@@ -78,6 +79,7 @@ mod tests {
             shape::<super::product_relations::Entity>(),
             shape::<super::product_sales_channels::Entity>(),
             shape::<super::product_changes::Entity>(),
+            shape::<super::consumers::Entity>(),
             shape::<super::runs::Entity>(),
             shape::<super::instances::Entity>(),
             shape::<super::findings::Entity>(),

@@ -101,6 +101,7 @@ pub fn tables() -> Vec<TableDoc> {
     }
     tables.extend([
         own("product_changes", "What changed, in the order it was seen.", &["store_id", "seq"], PRODUCT_CHANGES),
+        own("consumers", "How far each reader of product_changes has come.", &["store_id", "name"], CONSUMERS),
         own("runs", "The syncs: those that wait, the one that runs, and the history.", &["id"], RUNS),
         own("instances", "The daemons that share this database.", &["name"], INSTANCES),
         own("findings", "What a run's sweep found and has not dealt with yet.", &["run_id", "inventory_id"], FINDINGS),
@@ -299,13 +300,24 @@ const CURSORS: Columns = &[
 
 const PRODUCT_CHANGES: Columns = &[
     ("store_id", INT, OF_STORE),
-    ("seq", INT, "1, 2, 3, … without gaps within a store."),
+    ("seq", INT, "1, 2, 3, … without gaps within a store; the oldest may have been forgotten."),
     ("inventory_id", INT, "The product."),
     ("sku", TEXT, "Its SKU at that time."),
     ("kind", TEXT, "added, changed, removed or restored."),
-    ("fields", JSON, "The columns that changed: name to [old, new]."),
+    (
+        "fields",
+        JSON,
+        "Columns and tables to [old, new]: those that changed, of an added product all; NULL when removed.",
+    ),
     ("run_id", INT, "The run that saw it; runs are pruned, so it may be gone."),
     ("at", TIME, "When it was stored."),
+];
+
+const CONSUMERS: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("name", TEXT, "The name the reader goes by."),
+    ("seq", INT, "The last line it has acknowledged; 0 = none yet."),
+    ("at", TIME, "When it last acknowledged, or first came."),
 ];
 
 const QUARANTINE: Columns = &[

@@ -104,6 +104,34 @@ pub enum StorageError {
         /// The name.
         name: String,
     },
+    /// Lines of the change feed that were asked for are not there any more.
+    #[error(
+        "line {asked} of the change feed was forgotten ([retention] of the configuration), the oldest is {first}: take a full \
+         copy of the store's products, then go on with --since {0}, or for a consumer after --ack {0}", first - 1
+    )]
+    ChangesGone {
+        /// The line that was asked for.
+        asked: i64,
+        /// The oldest that is there, or the next to come.
+        first: i64,
+    },
+    /// A position in the change feed that lies before us.
+    #[error(
+        "the change feed has no line {seq} yet, the last is {last}; if the database was restored from a backup, take a full \
+         copy of the store's products and go on with --since {last}"
+    )]
+    ChangesAhead {
+        /// The position.
+        seq: i64,
+        /// The last line.
+        last: i64,
+    },
+    /// The name of a consumer is not usable.
+    #[error("the consumer name {name:?} cannot be used; use 1 to 64 of a-z, 0-9, dot, underscore and hyphen")]
+    BadConsumerName {
+        /// The name.
+        name: String,
+    },
     /// Somebody else has the run now: nothing was written.
     #[error("the lease of run {run_id} was lost: another worker has taken the run over")]
     LeaseLost {

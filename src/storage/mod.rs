@@ -15,6 +15,7 @@ use crate::clock::SharedClock;
 
 pub mod changes;
 mod connect;
+pub mod consumers;
 pub mod credentials;
 pub mod crypter;
 pub mod cursors;

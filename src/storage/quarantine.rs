@@ -1,5 +1,5 @@
 //! Records that could not be normalised, for the operator to look at. They are written with their page
-//! ([`super::products::commit_page`]).
+//! ([`super::products::commit_page`]) and marked when they could be read after all ([`super::products::replay`]).
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder
 
 use super::overview::counted;
 use super::{Database, StorageError};
-use crate::entity::quarantine::{Column, Entity};
+use crate::entity::quarantine::{Column, Entity, Model};
 
 /// A record in quarantine, without the record itself, which may be large.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -56,18 +56,40 @@ pub async fn newest(db: &Database, store_id: Option<i64>, limit: u64) -> Result<
 /// [`StorageError::Query`].
 pub async fn get(db: &Database, id: i64) -> Result<Option<(Entry, String)>, StorageError> {
     let found = Entity::find_by_id(id).one(db.orm()).await.map_err(StorageError::query("read the quarantine"))?;
-    Ok(found.map(|row| {
-        let entry = Entry {
-            id: row.id,
-            store_id: row.store_id,
-            run_id: row.run_id,
-            inventory_id: row.inventory_id,
-            reason: row.reason,
-            at: row.at,
-            replayed_at: row.replayed_at,
-        };
-        (entry, row.raw)
-    }))
+    Ok(found.map(read))
+}
+
+fn read(row: Model) -> (Entry, String) {
+    let entry = Entry {
+        id: row.id,
+        store_id: row.store_id,
+        run_id: row.run_id,
+        inventory_id: row.inventory_id,
+        reason: row.reason,
+        at: row.at,
+        replayed_at: row.replayed_at,
+    };
+    (entry, row.raw)
+}
+
+/// The entries of a store that wait to be replayed, with their records, oldest first: at most `limit` after number `after`.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn waiting(
+    db: &Database,
+    store_id: i64,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<(Entry, String)>, StorageError> {
+    let find = Entity::find()
+        .filter(Column::StoreId.eq(store_id))
+        .filter(Column::ReplayedAt.is_null())
+        .filter(Column::Id.gt(after))
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    let rows = find.all(db.orm()).await.map_err(StorageError::query("read the quarantine"))?;
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// How many entries wait to be replayed, by store.

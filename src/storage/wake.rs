@@ -1,7 +1,9 @@
-//! Wake-ups: a daemon hears at once that something in the queue has changed, instead of looking all the time.
+//! Wake-ups: a daemon hears at once that something in the queue has changed, and a reader of the change feed that there are
+//! new lines, instead of looking all the time.
 //!
 //! - PostgreSQL: every statement that makes a run claimable or cancels one sends `NOTIFY netosync_<schema>` in its
-//!   transaction (`notify`); the daemon listens on a connection of its own.
+//!   transaction (`notify`), and the one that numbers lines of the feed `NOTIFY netosync_feed_<schema>`; who waits listens on
+//!   a connection of its own.
 //! - SQLite: a connection of its own asks for `PRAGMA data_version` twice a second, a number that changes when another
 //!   connection has committed. It reads one page of memory that is shared anyway; no file is touched.
 //!
@@ -47,6 +49,15 @@ fn channel(db: &Database) -> String {
     name
 }
 
+/// An expression for PostgreSQL that tells the readers of the feed to look, once the transaction commits.
+pub(super) const NOTIFY_FEED: &str = "pg_notify(left('netosync_feed_' || current_schema(), 63), '')";
+
+fn feed_channel(db: &Database) -> String {
+    let mut name = format!("netosync_feed_{}", db.schema_name());
+    name.truncate(63);
+    name
+}
+
 /// Hears wake-ups until dropped. Reconnects by itself; after a time without a connection it wakes once, because something
 /// may have been missed.
 #[derive(Debug)]
@@ -56,14 +67,24 @@ pub struct Wakeups {
 }
 
 impl Wakeups {
-    /// Starts listening, on a connection of its own.
+    /// Starts listening for changes of the queue, on a connection of its own.
     #[must_use]
     pub fn of(db: &Database) -> Self {
+        Self::on(db, channel(db))
+    }
+
+    /// Starts listening for new lines of the change feed, on a connection of its own.
+    #[must_use]
+    pub fn of_feed(db: &Database) -> Self {
+        Self::on(db, feed_channel(db))
+    }
+
+    fn on(db: &Database, channel: String) -> Self {
         let woken = Arc::new(Notify::new());
         let wake = woken.clone();
         let listening = match db.pools() {
             Pools::Postgres(pool) => {
-                let (options, channel) = ((*pool.connect_options()).clone(), channel(db));
+                let options = (*pool.connect_options()).clone();
                 tokio::spawn(async move { listen(options, &channel, &wake).await })
             }
             Pools::Sqlite(pool) => {

@@ -28,16 +28,19 @@ impl Pruning {
         }
         match prune::batch(db, &Cutoffs::of(retention, now)).await {
             Ok(pruned) if pruned == Pruned::default() => {
-                let Pruned { runs, quarantine } = std::mem::take(&mut self.so_far);
-                if runs + quarantine > 0 {
-                    info!(runs, quarantine, "forgot {runs} old runs and {quarantine} replayed records");
+                let forgot = std::mem::take(&mut self.so_far);
+                if forgot != Pruned::default() {
+                    let Pruned { runs, quarantine, changes } = forgot;
+                    info!(
+                        runs,
+                        quarantine,
+                        changes,
+                        "forgot {runs} old runs, {quarantine} replayed records and {changes} lines of the change feed"
+                    );
                 }
                 self.next = Some(now + DAILY);
             }
-            Ok(pruned) => {
-                self.so_far.runs += pruned.runs;
-                self.so_far.quarantine += pruned.quarantine;
-            }
+            Ok(pruned) => self.so_far += pruned,
             Err(error) => {
                 warn!("{error}; old runs stay for now");
                 self.next = Some(now + AFTER_FAILURE);

@@ -215,6 +215,9 @@ fn every_command_teaches_with_an_example() {
         vec!["runs", "retry"],
         vec!["quarantine", "list"],
         vec!["quarantine", "show"],
+        vec!["quarantine", "replay"],
+        vec!["changes"],
+        vec!["changes", "consumers"],
     ];
     for command in store.into_iter().chain(others).chain(subs) {
         let help = desk.run(&[&command[..], &["--help"]].concat()).exits(0);

@@ -73,7 +73,12 @@ impl Desk {
 
     /// The program, set up for this desk: quick to give up, with a generous budget, and saying all it can.
     pub fn netosync(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_netosync"));
+        Command::from_std(self.std_command(args))
+    }
+
+    /// The same, for a test that talks to it while it runs.
+    pub fn std_command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_netosync"));
         command.current_dir(self.folder()).args(args);
         for (name, value) in [
             ("DATABASE__URL", self.database.as_str()),

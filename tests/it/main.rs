@@ -5,6 +5,7 @@ mod chaos;
 mod crowd;
 mod decimals;
 mod drift;
+mod feed;
 mod key_life;
 mod mirror;
 mod prune;

@@ -14,7 +14,7 @@ use netosync::sync::{Patience, Syncer};
 use netosync::transport::{Settings, Transport};
 
 use crate::support::world::World;
-use crate::support::{TestDb, on_both_engines, start_of_time, watch};
+use crate::support::{TestDb, on_both_engines, watch};
 
 on_both_engines!(
     a_fault_that_lasts_has_its_class_and_loses_nothing,
@@ -138,7 +138,7 @@ async fn a_fault_that_strikes_one_call_in_the_middle_leaves_no_trace(db: TestDb)
         "repeat@1",
     ] {
         world.db.clock.advance(TimeDelta::hours(1));
-        let now = world.db.clock.now();
+        let now = world.syncer.clock.now();
         let edited = world.shop.with_catalogue(|catalogue| catalogue.edit_random(PRODUCTS, now).len());
         assert_eq!(edited, PRODUCTS);
         script(&world.shop, &[fault]);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::app::App;
+use super::change_text;
 use super::exit::{CliError, Exit};
 use super::progress::Progress;
 use super::sync::{self, Follower, Hands, Wish};
@@ -124,9 +125,8 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
         return Ok(exit);
     }
     super::say("\nWhat changed, as the table product_changes tells it:");
-    for line in changes::after(db, store.id, before, LINES).await? {
-        let name = show::name(db, line.inventory_id).await?;
-        super::say(format_args!("  {}", show::change(&line, &name)));
+    for line in changes::after(db, store.id, Some(before), LINES).await? {
+        super::say(format_args!("  {}", change_text::change(&line)));
     }
     super::say(format_args!("\nNow ask with SQL. What is sold out?\n\n  sqlite3 {file} \"{SOLD_OUT}\"\n"));
     super::say(show::result(db, SOLD_OUT).await?);

@@ -1,11 +1,12 @@
 //! The mirror: a page of products and its checkpoint in one transaction, with a few statements a table.
 //!
-//! [`commit_page`] is the only function that writes product tables. What it costs grows with what changed: a page
+//! [`commit_page`], [`mark_removed`] and [`replay`] are all that writes product tables. What it costs grows with what changed: a page
 //! of unchanged products is one read, one update of the run and a commit.
 
 mod known;
 mod postgres;
 mod removal;
+mod replay;
 mod rows;
 mod sqlite;
 mod sweep;
@@ -17,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 pub use self::removal::{Removal, mark_removed};
+pub use self::replay::{Replay, Replayed, replay};
 use self::rows::{Cell, Rows};
 pub use self::sweep::{Held, held_between, load};
 use self::transaction::Transaction;
@@ -94,8 +96,9 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
 
     let touched: Vec<i64> = plan.updated.iter().map(|&index| ids[index]).collect();
     let old = tx.load(store_id, &touched).await?;
-    let writes = Writes::new(page, &plan, &known, &old);
-    tx.write(store_id, &writes, page).await?;
+    let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
+    let writes = Writes::new(source, page.products, &plan, &known, &old);
+    tx.write(&writes).await?;
     tx.relight(store_id, &plan.relit(page.products)).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.found(page.lease.run_id, page.found).await?;
@@ -156,8 +159,19 @@ struct Feed<'a> {
     fields: String,
 }
 
+/// Where rows come from.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    store_id: i64,
+    /// The run that brought them, if it was one.
+    run_id: Option<i64>,
+    /// When they are written.
+    now: DateTime<Utc>,
+}
+
 /// The rows of a page, table by table.
 struct Writes<'a> {
+    source: Source,
     products: Rows<'a>,
     texts: Rows<'a>,
     children: Vec<Rows<'a>>,
@@ -168,12 +182,14 @@ struct Writes<'a> {
 
 impl<'a> Writes<'a> {
     fn new(
-        page: &'a PageWrite<'a>,
+        source: Source,
+        page: &'a [Product<'a>],
         plan: &'a Plan,
         known: &HashMap<i64, Known>,
         old: &HashMap<i64, Product<'static>>,
     ) -> Self {
         let mut writes = Self {
+            source,
             products: Rows::products(),
             texts: Rows::texts(),
             children: CHILDREN.iter().map(Rows::children).collect(),
@@ -181,28 +197,28 @@ impl<'a> Writes<'a> {
             feed: Vec::with_capacity(plan.inserted.len() + plan.updated.len()),
         };
         for &index in &plan.inserted {
-            let product = &page.products[index];
-            writes.product(page, product, &plan.hashes[index], &plan.lights[index]);
-            writes.texts(page, product);
+            let product = &page[index];
+            writes.product(product, &plan.hashes[index], &plan.lights[index]);
+            writes.texts(product);
             for child in 0..CHILDREN.len() {
                 // Rows left over from a product somebody deleted by hand would stand in the way.
                 writes.replaced[child].push(product.inventory_id);
-                writes.child(page, product, child);
+                writes.child(product, child);
             }
             let fields = Change::between(&Product::empty(product.inventory_id), product).fields;
             writes.feed.push(Feed { product, kind: "added", fields: serde_json::Value::from(fields).to_string() });
         }
         for &index in &plan.updated {
-            let product = &page.products[index];
+            let product = &page[index];
             let id = product.inventory_id;
             let change = Change::between(&old[&id], product);
-            writes.product(page, product, &plan.hashes[index], &plan.lights[index]);
+            writes.product(product, &plan.hashes[index], &plan.lights[index]);
             if change.texts {
-                writes.texts(page, product);
+                writes.texts(product);
             }
             for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
                 writes.replaced[child].push(id);
-                writes.child(page, product, child);
+                writes.child(product, child);
             }
             let kind = if known[&id].removed { "restored" } else { "changed" };
             let fields = serde_json::Value::from(change.fields).to_string();
@@ -211,27 +227,26 @@ impl<'a> Writes<'a> {
         writes
     }
 
-    fn product(
-        &mut self,
-        page: &PageWrite<'_>,
-        product: &'a Product<'a>,
-        hash: &'a ContentHash,
-        light: &'a ContentHash,
-    ) {
-        let now = Cell::Time(page.now);
-        let keys = [Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)];
+    fn product(&mut self, product: &'a Product<'a>, hash: &'a ContentHash, light: &'a ContentHash) {
+        let now = Cell::Time(self.source.now);
+        let keys = self.keys(product);
         let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light)];
         self.products.push(&own, &product.fields);
     }
 
-    fn texts(&mut self, page: &PageWrite<'_>, product: &'a Product<'a>) {
-        self.texts.push(&[Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)], &product.texts);
+    fn texts(&mut self, product: &'a Product<'a>) {
+        self.texts.push(&self.keys(product), &product.texts);
     }
 
-    fn child(&mut self, page: &PageWrite<'_>, product: &'a Product<'a>, child: usize) {
+    fn child(&mut self, product: &'a Product<'a>, child: usize) {
+        let keys = self.keys(product);
         for row in &product.children[child] {
-            self.children[child].push(&[Cell::Int(page.lease.store_id), Cell::Int(product.inventory_id)], row);
+            self.children[child].push(&keys, row);
         }
+    }
+
+    fn keys(&self, product: &Product<'_>) -> [Cell<'a>; 2] {
+        [Cell::Int(self.source.store_id), Cell::Int(product.inventory_id)]
     }
 }
 

@@ -8,11 +8,12 @@ use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
 use super::rows::{Cell, Rows};
-use super::{PageWrite, Quarantined, Writes, postgres, sqlite};
+use super::{Quarantined, Source, Writes, postgres, sqlite};
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
 use crate::domain::product::ContentHash;
 use crate::domain::run::{Checkpoint, Counts, Lease};
+use crate::storage::wake::NOTIFY_FEED;
 use crate::storage::{Database, Pools};
 
 /// A write transaction; dropped without [`Transaction::commit`] it leaves no trace.
@@ -88,23 +89,24 @@ impl Transaction {
     }
 
     /// Writes the rows of a page, then its lines of the change feed.
-    pub async fn write(&mut self, store_id: i64, writes: &Writes<'_>, page: &PageWrite<'_>) -> sqlx::Result<()> {
+    pub async fn write(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
         self.insert(&writes.products).await?;
         self.insert(&writes.texts).await?;
         for (table, replaced) in CHILDREN.iter().zip(&writes.replaced) {
-            self.delete(table.name, "store_id", store_id, replaced).await?;
+            self.delete(table.name, "store_id", writes.source.store_id, replaced).await?;
         }
         for rows in &writes.children {
             self.insert(rows).await?;
         }
-        self.feed(store_id, writes, page).await
+        self.feed(writes).await
     }
 
     /// Adds the lines of a page to the feed.
-    async fn feed(&mut self, store_id: i64, writes: &Writes<'_>, page: &PageWrite<'_>) -> sqlx::Result<()> {
+    async fn feed(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
         if writes.feed.is_empty() {
             return Ok(());
         }
+        let Source { store_id, run_id, now } = writes.source;
         let first = self.numbers(store_id, writes.feed.len()).await?;
         let mut rows = Rows::changes();
         for (seq, line) in (first..).zip(&writes.feed) {
@@ -115,21 +117,27 @@ impl Transaction {
                 line.product.sku().map_or(Cell::Null, Cell::Text),
                 Cell::Text(line.kind),
                 Cell::Text(&line.fields),
-                Cell::Int(page.lease.run_id),
-                Cell::Time(page.now),
+                run_id.map_or(Cell::Null, Cell::Int),
+                Cell::Time(now),
             ];
             rows.push(&row, &[]);
         }
         self.insert(&rows).await
     }
 
-    /// The first of so many new numbers of the feed. There is no gap: the counter moves in the transaction that uses them.
+    /// The first of so many new numbers of the feed, whose readers are woken. There is no gap: the counter moves in the
+    /// transaction that uses them.
     async fn numbers(&mut self, store_id: i64, lines: usize) -> sqlx::Result<i64> {
-        const SQL: &str =
-            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq";
+        let wake = match self {
+            Self::Postgres(_) => format!(", {NOTIFY_FEED}"),
+            Self::Sqlite(_) => String::new(),
+        };
+        let sql = format!(
+            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq{wake}"
+        );
         let lines = lines as i64;
         let last: i64 = on!(self, connection =>
-            sqlx::query_scalar(SQL).bind(lines).bind(store_id).fetch_one(connection).await?);
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(lines).bind(store_id).fetch_one(connection).await?);
         Ok(last - lines + 1)
     }
 
@@ -254,6 +262,65 @@ impl Transaction {
     /// Forgets findings that are dealt with.
     pub async fn done(&mut self, run_id: i64, ids: &[i64]) -> sqlx::Result<()> {
         self.delete("findings", "run_id", run_id, ids).await
+    }
+
+    /// Keeps every run of the store from being claimed or queued until the end of the transaction; `false` when one is at work,
+    /// or has just come. On SQLite the transaction is the only writer anyway.
+    ///
+    /// Locks in the order of a page: the run, then the store. A run that is inserted needs the store's row for its key.
+    pub async fn keep_runs_out(&mut self, store_id: i64) -> sqlx::Result<bool> {
+        const UNFINISHED: &str = "/* replay */ SELECT id, state FROM runs WHERE store_id = $1 AND state IN ('queued', 'running') ORDER BY id";
+        let lock = matches!(self, Self::Postgres(_));
+        let locked = format!("{UNFINISHED}{}", if lock { " FOR UPDATE" } else { "" });
+        let found: Vec<(i64, String)> = on!(self, connection =>
+            sqlx::query_as(AssertSqlSafe(locked)).bind(store_id).fetch_all(connection).await?);
+        if lock {
+            let store = "/* replay */ SELECT id FROM stores WHERE id = $1 FOR UPDATE";
+            on!(self, connection => sqlx::query(store).bind(store_id).execute(connection).await.map(drop)?);
+        }
+        let now: Vec<(i64, String)> = on!(self, connection =>
+            sqlx::query_as(UNFINISHED).bind(store_id).fetch_all(connection).await?);
+        Ok(now == found && now.iter().all(|(_, state)| state == "queued"))
+    }
+
+    /// Marks records of the quarantine as replayed, and gives those that nobody had marked before.
+    pub async fn mark_replayed(&mut self, store_id: i64, ids: &[i64], now: DateTime<Utc>) -> sqlx::Result<Vec<i64>> {
+        let sql = format!(
+            "/* replay */ UPDATE quarantine SET replayed_at = $3 \
+             WHERE store_id = $1 AND id {} AND replayed_at IS NULL RETURNING id",
+            self.among()
+        );
+        match self {
+            Self::Postgres(tx) => {
+                sqlx::query_scalar(AssertSqlSafe(sql)).bind(store_id).bind(ids).bind(now).fetch_all(&mut **tx).await
+            }
+            Self::Sqlite(tx) => {
+                let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(store_id).bind(Json(ids)).bind(now);
+                query.fetch_all(&mut **tx).await
+            }
+        }
+    }
+
+    /// Since when those of the products that are marked removed are.
+    pub async fn removed_since(
+        &mut self,
+        store_id: i64,
+        ids: &[i64],
+    ) -> sqlx::Result<std::collections::HashMap<i64, DateTime<Utc>>> {
+        let sql = format!(
+            "/* replay */ SELECT inventory_id, removed_at FROM products \
+             WHERE store_id = $1 AND inventory_id {} AND removed_at IS NOT NULL",
+            self.among()
+        );
+        let found: Vec<(i64, DateTime<Utc>)> = match self {
+            Self::Postgres(tx) => {
+                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(ids).fetch_all(&mut **tx).await?
+            }
+            Self::Sqlite(tx) => {
+                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(Json(ids)).fetch_all(&mut **tx).await?
+            }
+        };
+        Ok(found.into_iter().collect())
     }
 
     async fn insert(&mut self, rows: &Rows<'_>) -> sqlx::Result<()> {

@@ -1,8 +1,11 @@
-//! Forgets what is too old to be of use: runs that ended long ago, and records of the quarantine that were read after all.
+//! Forgets what is too old to be of use: runs that ended long ago, records of the quarantine that were read after all, and,
+//! where that is wanted, lines of the change feed (`feed`).
 //!
 //! Never an unfinished run, never the newest run of each kind of a store (the schedule goes by it), never the last one of
 //! each kind that succeeded (people look for it). One call is one small batch, so nobody waits long for a lock; any number
 //! of instances may prune at once.
+
+mod feed;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, Statement, Value};
@@ -20,6 +23,10 @@ pub struct Cutoffs {
     pub succeeded_before: DateTime<Utc>,
     /// Runs that failed or were cancelled go when they ended before.
     pub failed_before: DateTime<Utc>,
+    /// Lines of the change feed go that were stored before; `None` = none do.
+    pub changes_before: Option<DateTime<Utc>>,
+    /// Those that a consumer has yet to read go when they were stored before; `None` = none do.
+    pub unread_changes_before: Option<DateTime<Utc>>,
 }
 
 impl Cutoffs {
@@ -27,7 +34,13 @@ impl Cutoffs {
     #[must_use]
     pub fn of(retention: &config::Retention, now: DateTime<Utc>) -> Self {
         let before = |days: u32| now - TimeDelta::days(days.into());
-        Self { succeeded_before: before(retention.succeeded_days), failed_before: before(retention.failed_days) }
+        let unless_zero = |days: u32| (days > 0).then(|| before(days));
+        Self {
+            succeeded_before: before(retention.succeeded_days),
+            failed_before: before(retention.failed_days),
+            changes_before: unless_zero(retention.changes_days),
+            unread_changes_before: unless_zero(retention.consumer_days),
+        }
     }
 }
 
@@ -38,6 +51,16 @@ pub struct Pruned {
     pub runs: u64,
     /// Replayed records of the quarantine.
     pub quarantine: u64,
+    /// Lines of the change feed.
+    pub changes: u64,
+}
+
+impl std::ops::AddAssign for Pruned {
+    fn add_assign(&mut self, more: Self) {
+        self.runs += more.runs;
+        self.quarantine += more.quarantine;
+        self.changes += more.changes;
+    }
 }
 
 /// The runs that may go; `$1` and `$2` are the cut-offs, `$3` the later of them (for the index).
@@ -74,6 +97,7 @@ pub async fn batch(db: &Database, cutoffs: &Cutoffs) -> Result<Pruned, StorageEr
     Ok(Pruned {
         runs: delete(runs, run_values(cutoffs)).await?,
         quarantine: delete(records, vec![cutoffs.succeeded_before.into()]).await?,
+        changes: feed::batch(db, cutoffs).await?,
     })
 }
 
@@ -99,10 +123,14 @@ pub async fn count(db: &Database, cutoffs: &Cutoffs) -> Result<Pruned, StorageEr
             vec![cutoffs.succeeded_before.into()],
         )
         .await?,
+        changes: match feed::count(cutoffs) {
+            Some((sql, values)) => count(sql, values).await?,
+            None => 0,
+        },
     })
 }
 
 fn run_values(cutoffs: &Cutoffs) -> Vec<Value> {
-    let Cutoffs { succeeded_before, failed_before } = *cutoffs;
+    let Cutoffs { succeeded_before, failed_before, .. } = *cutoffs;
     vec![succeeded_before.into(), failed_before.into(), succeeded_before.max(failed_before).into()]
 }

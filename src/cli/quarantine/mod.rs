@@ -1,5 +1,7 @@
 //! `netosync quarantine`: records that could not be read.
 
+mod replay;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -10,11 +12,13 @@ use super::text;
 use crate::storage::quarantine::{self, Entry};
 use crate::storage::{Database, stores};
 
-/// Look at the records that could not be read.
+/// Look at the records that could not be read, or try to read them again.
 ///
 /// They are kept as the store sent them, and are not among the products.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  netosync quarantine list main\n  netosync quarantine show 3")]
+#[command(
+    after_help = "Examples:\n  netosync quarantine list main\n  netosync quarantine show 3\n  netosync quarantine replay main"
+)]
 pub struct QuarantineArgs {
     #[command(subcommand)]
     command: QuarantineCommand,
@@ -44,6 +48,22 @@ enum QuarantineCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read the waiting records again, after an upgrade for example. No call is made.
+    ///
+    /// A record that can be read now becomes its product, with a line in the change feed, unless the copy holds that version
+    /// or a newer one, or has seen the product removed since: then it is only marked. Ends with 6 when some still cannot be read.
+    #[command(after_help = "Examples:\n  netosync quarantine replay\n  netosync quarantine replay main --id 3")]
+    Replay {
+        /// Of this store only.
+        #[arg(value_name = "STORE")]
+        store: Option<String>,
+        /// Only the record of this number.
+        #[arg(long, value_name = "N")]
+        id: Option<i64>,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs the command.
@@ -52,6 +72,7 @@ pub async fn run(app: &App, args: &QuarantineArgs) -> Result<Exit, CliError> {
     match &args.command {
         QuarantineCommand::List { store, limit, json } => list(&db, store.as_deref(), *limit, *json).await,
         QuarantineCommand::Show { id, json } => show(&db, *id, *json).await,
+        QuarantineCommand::Replay { store, id, json } => replay::run(&db, store.as_deref(), *id, *json).await,
     }
 }
 
@@ -86,10 +107,7 @@ async fn list(db: &Database, store: Option<&str>, limit: u64, json: bool) -> Res
 }
 
 async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
-    let Some((entry, raw)) = quarantine::get(db, id).await? else {
-        let message = format!("there is no record {id} in quarantine; `netosync quarantine list` shows the numbers");
-        return Err(CliError::new(Exit::Failed, message));
-    };
+    let (entry, raw) = find(db, id).await?;
     let store = stores::load_store(db, entry.store_id).await?.name;
     if json {
         let mut object = object(&store, &entry);
@@ -108,6 +126,13 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
     ];
     super::say(format!("{}\n\n{}", text::facts(&facts), text::lines(&raw)));
     Ok(Exit::Done)
+}
+
+async fn find(db: &Database, id: i64) -> Result<(Entry, String), CliError> {
+    quarantine::get(db, id).await?.ok_or_else(|| {
+        let message = format!("there is no record {id} in quarantine; `netosync quarantine list` shows the numbers");
+        CliError::new(Exit::Failed, message)
+    })
 }
 
 fn object(store: &str, entry: &Entry) -> Value {
