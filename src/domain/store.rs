@@ -41,6 +41,9 @@ pub struct Store {
     pub created_at: DateTime<Utc>,
     /// Nobody calls the store before: it has answered HTTP 429.
     pub silent_until: Option<DateTime<Utc>>,
+    /// Seconds by which incremental runs look back before their cursor, as sweeps have shown it to be needed; `None` = the
+    /// configured least.
+    pub overlap_secs: Option<i64>,
 }
 
 impl Store {

@@ -287,5 +287,6 @@ fn store_of(row: stores::Model) -> Result<Store, StorageError> {
         as_of: row.as_of,
         created_at: row.created_at,
         silent_until: row.silent_until,
+        overlap_secs: row.overlap_secs,
     })
 }

@@ -174,3 +174,13 @@ fn a_store_is_removed_only_when_it_is_said_twice() {
     assert_eq!(desk.json(&["store", "list", "--json"]), json!([]));
     desk.run(&["store", "remove", "main", "--yes"]).exits(1).complains(&["store list"]);
 }
+
+#[test]
+fn how_far_incremental_runs_look_back_is_shown() {
+    let desk = Desk::new();
+    desk.run_with(&["store", "add", "main", "--url", "https://www.shop.example", "--key-file", "-"], KEY).exits(0);
+    desk.run(&["store", "show", "main"]).exits(0).says(&["looks back", "300 s (default)"]);
+    desk.sql("UPDATE stores SET overlap_secs = 5400");
+    desk.run(&["store", "show", "main"]).exits(0).says(&["5400 s (a sweep has found edits that appear late)"]);
+    assert_eq!(desk.json(&["store", "show", "main", "--json"])["overlap_secs"], 5400);
+}

@@ -29,6 +29,7 @@ pub fn object(app: &App, overview: &Overview) -> Value {
         "schedule_incremental": store.schedule_incremental,
         "schedule_sweep": store.schedule_sweep,
         "calls_per_minute": store.calls_per_minute,
+        "overlap_secs": store.overlap_secs,
         "effective": {
             "timezone": effective.timezone,
             "schedule_full": effective.full,
@@ -110,12 +111,22 @@ pub fn facts(app: &App, overview: &Overview) -> String {
         ("schedule sweep", schedule(effective.sweep, store.schedule_sweep.is_some())),
         ("timezone", format!("{} ({})", effective.timezone, own(store.timezone.is_some()))),
         ("calls per minute", format!("{} ({})", effective.calls_per_minute, own(store.calls_per_minute.is_some()))),
+        ("looks back", overlap(app, store.overlap_secs)),
         ("added", text::time(store.created_at)),
     ]);
     if let Some(run) = overview.unfinished.as_ref().or(overview.last_ended.as_ref()) {
         facts.push(("last run", runs::sentence(run)));
     }
     text::facts(&facts)
+}
+
+/// By how much incremental runs look back before the newest edit they have seen.
+fn overlap(app: &App, shown: Option<i64>) -> String {
+    let least = i64::from(app.config.fetch.overlap_secs);
+    match shown.filter(|shown| *shown > least) {
+        Some(shown) => format!("{shown} s (a sweep has found edits that appear late)"),
+        None => format!("{least} s (default)"),
+    }
 }
 
 /// The evidence against a key.
