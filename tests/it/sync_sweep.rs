@@ -20,7 +20,7 @@ on_both_engines!(
     a_large_removal_waits_for_a_person,
     a_large_removal_that_a_second_sweep_shows_again_is_carried_out,
     nothing_that_goes_wrong_in_any_kind_of_run_removes_anything,
-    a_store_without_order_is_partial_and_loses_nothing,
+    a_store_that_refuses_the_order_and_keeps_it_is_read_whole,
 );
 
 const PRODUCTS: usize = 40;
@@ -228,7 +228,7 @@ async fn nothing_that_goes_wrong_in_any_kind_of_run_removes_anything(db: TestDb)
     assert!(world.mirror().await == before);
 }
 
-async fn a_store_without_order_is_partial_and_loses_nothing(db: TestDb) {
+async fn a_store_that_refuses_the_order_and_keeps_it_is_read_whole(db: TestDb) {
     let shop = SimulatorConfig {
         products: PRODUCTS,
         refused_selectors: vec!["OrderBy".to_owned()],
