@@ -256,6 +256,14 @@ impl<'a> AtWork<'a> {
         self.checkpoint = checkpoint;
     }
 
+    /// Writes a doubt down for the verdict, once.
+    pub fn doubt(&mut self, doubt: &str) {
+        let doubts = &mut self.checkpoint.listed.doubts;
+        if !doubts.iter().any(|said| said == doubt) {
+            doubts.push(doubt.to_owned());
+        }
+    }
+
     /// Why the run ends here and goes on later, if it does. Asked after each commit.
     pub async fn pause(&mut self) -> Result<Option<Stop>, StorageError> {
         if self.stop.is_cancelled() {

@@ -20,20 +20,24 @@ pub const DEAF: &str = "asked for single products by ID, the store lists others"
 pub struct Answer {
     /// The records.
     pub page: Page,
-    /// The products it does not have, if it can be believed: it has listed only what was asked for, and knows a product that
-    /// is known to be there.
+    /// Which of them it has listed.
+    pub listed: Vec<i64>,
+    /// Which of them it has not: does not have, or has left out of an answer that it caps.
     pub absent: Vec<i64>,
-    /// Whether it can be believed.
-    pub reliable: bool,
     /// Whether it has listed products it was not asked for.
     pub deaf: bool,
+    /// Whether it has every product that was asked for beside them because it is known to be there; `absent` says nothing
+    /// otherwise.
+    pub reliable: bool,
+    /// Those it does not have.
+    pub silent: Vec<i64>,
 }
 
-/// Asks for products by ID, `controls` beside them.
-pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], controls: &[i64]) -> Result<Answer, Stop> {
+/// Asks for products by ID, and for `witnesses` beside them: products that it has just listed.
+pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], witnesses: &[i64]) -> Result<Answer, Stop> {
     let mut shape = Shape::full_without(&work.checkpoint.list.given_up);
     let mut refused = false;
-    let all: Vec<i64> = ids.iter().chain(controls.iter().filter(|id| !ids.contains(id))).copied().collect();
+    let all: Vec<i64> = ids.iter().chain(witnesses.iter().filter(|id| !ids.contains(id))).copied().collect();
     let page = loop {
         let request = neto::fetch(&work.store.url, work.credential, &shape, &all);
         match work.call(request, format!("{} products by ID", all.len())).await {
@@ -49,24 +53,23 @@ pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], controls: &[i64]) -> Result
     };
     let (products, quarantined) = normalize(&page);
     let readable = products.iter().map(|product| product.inventory_id);
-    let listed: HashSet<i64> = readable.chain(quarantined.iter().filter_map(|record| record.inventory_id)).collect();
-    let deaf = listed.iter().any(|id| !all.contains(id));
+    let there: HashSet<i64> = readable.chain(quarantined.iter().filter_map(|record| record.inventory_id)).collect();
+    let deaf = there.iter().any(|id| !all.contains(id));
     let unreadable = quarantined.iter().any(|record| record.inventory_id.is_none());
-    let reliable = !deaf && !unreadable && controls.iter().any(|id| listed.contains(id));
-    let absent = ids.iter().copied().filter(|id| !listed.contains(id)).collect();
     drop((products, quarantined));
-    Ok(Answer { page, absent, reliable, deaf })
+    let (listed, absent) = ids.iter().partition(|id| there.contains(id));
+    let silent: Vec<i64> = witnesses.iter().copied().filter(|id| !there.contains(id)).collect();
+    let reliable = !deaf && !unreadable && !witnesses.is_empty() && silent.is_empty();
+    Ok(Answer { page, listed, absent, deaf, reliable, silent })
 }
 
-/// Stores what the answer brings of `ids`; their findings are dealt with, but for those of `found`.
-pub async fn store(work: &mut AtWork<'_>, answer: &Answer, ids: &[i64], found: &[Finding]) -> Result<(), Stop> {
-    let asked: HashSet<i64> = ids.iter().copied().collect();
+/// Stores what the answer has listed, whose findings are dealt with, and writes down what was found.
+pub async fn store(work: &mut AtWork<'_>, answer: &Answer, found: &[Finding]) -> Result<(), Stop> {
+    let asked: HashSet<i64> = answer.listed.iter().copied().collect();
     let (mut products, mut quarantined) = normalize(&answer.page);
     keep_last(&mut products);
     products.retain(|product| asked.contains(&product.inventory_id));
     quarantined.retain(|record| record.inventory_id.is_some_and(|id| asked.contains(&id)));
-    let open: HashSet<i64> = found.iter().map(|finding| finding.inventory_id).collect();
-    let done: Vec<i64> = ids.iter().copied().filter(|id| !open.contains(id)).collect();
     let mut checkpoint: Checkpoint = work.checkpoint.clone();
     note_dates(&mut checkpoint.newest, &answer.page, &products);
     if let Some(cursor) = work.cursor.edited {
@@ -78,7 +81,7 @@ pub async fn store(work: &mut AtWork<'_>, answer: &Answer, ids: &[i64], found: &
         products: &products,
         quarantined: &quarantined,
         found,
-        done: &done,
+        done: &answer.listed,
         seen: products.len() + quarantined.len(),
         ..Commit::default()
     };
@@ -102,13 +105,16 @@ pub async fn look(work: &mut AtWork<'_>) -> Result<(), Stop> {
             return Ok(());
         }
         let answer = ask(work, &ids, &[]).await?;
-        if answer.deaf && !work.checkpoint.listed.doubts.iter().any(|doubt| doubt == DEAF) {
-            work.checkpoint.listed.doubts.push(DEAF.to_owned());
+        if answer.deaf {
+            // Nothing that is missing can be confirmed at such a store either.
+            work.doubt(DEAF);
         }
-        // What the store has just listed and now does not have was deleted, or hidden by a mistake: asked for again.
+        // What the store has just listed and now does not have was deleted, or hidden by a mistake: asked for again. But an answer
+        // that brings some of them may be capped, so the others are asked for anew.
         let missing = |inventory_id: &i64| Finding { inventory_id: *inventory_id, kind: FindingKind::Missing };
-        let found: Vec<_> = answer.absent.iter().filter(|_| !answer.deaf).map(missing).collect();
-        store(work, &answer, &ids, &found).await?;
+        let none = answer.listed.is_empty();
+        let found: Vec<_> = answer.absent.iter().filter(|_| none).map(missing).collect();
+        store(work, &answer, &found).await?;
         if let Some(stop) = work.pause().await? {
             return Err(stop);
         }

@@ -13,7 +13,9 @@ use crate::domain::run::Phase;
 use crate::storage::{StorageError, findings, held_removals, products, runs};
 
 /// How often a batch is asked for whose answers cannot be believed.
-const TRIES: u32 = 3;
+const TRIES: u32 = 8;
+/// So many products that are known to be there are asked for beside those that are missing.
+const WITNESSES: usize = 2;
 
 /// Deals with everything that is missing.
 pub async fn confirm(work: &mut AtWork<'_>) -> Result<(), Stop> {
@@ -36,8 +38,11 @@ pub async fn confirm(work: &mut AtWork<'_>) -> Result<(), Stop> {
             return over(work).await;
         }
         work.checkpoint.listed.may_remove = true;
-        if !ask_for(work, FindingKind::Missing, approved).await? || !ask_for(work, FindingKind::Gone, approved).await? {
-            return over(work).await;
+        let mut witnesses = Witnesses::listed(work, approved);
+        for kind in [FindingKind::Missing, FindingKind::Gone] {
+            if !ask_for(work, kind, &mut witnesses).await? {
+                return over(work).await;
+            }
         }
     }
     held_removals::release(&work.syncer.db, store_id, work.syncer.clock.now()).await?;
@@ -88,42 +93,68 @@ async fn hold(work: &mut AtWork<'_>, missing: &Missing, guard: &Guard) -> Result
     Ok(())
 }
 
+/// Products that the store has listed and is asked for beside those that are missing.
+struct Witnesses {
+    ids: Vec<i64>,
+    /// Those that an answer did not have.
+    silent: Vec<i64>,
+    /// Whether a store is believed that has listed nothing to prove itself with: only a person can say that it is empty indeed.
+    believed: bool,
+}
+
+impl Witnesses {
+    /// The first and the last product of the list.
+    fn listed(work: &AtWork<'_>, approved: bool) -> Self {
+        let listed = &work.checkpoint.listed;
+        let last = listed.place.and_then(|place| place.covered);
+        let ids: Vec<i64> = listed.first.into_iter().chain(last.filter(|last| listed.first != Some(*last))).collect();
+        Self { believed: ids.is_empty() && approved, ids, silent: Vec::new() }
+    }
+
+    /// Others take the place of the `silent`, which may have been deleted since they were listed.
+    async fn replace(&mut self, work: &AtWork<'_>, silent: Vec<i64>) -> Result<(), StorageError> {
+        self.ids.retain(|id| !silent.contains(id));
+        self.silent.extend(silent);
+        let (but, wanted) = ([&*self.ids, &*self.silent].concat(), WITNESSES.saturating_sub(self.ids.len()) as u64);
+        let others = products::witnesses(&work.syncer.db, work.store.id, work.lease.run_id, but, wanted).await?;
+        self.ids.extend(others);
+        Ok(())
+    }
+}
+
 /// Asks for all findings of a kind. What is there is stored; what was missing and is not there is noted as gone, and
 /// what was gone and is not there is removed. `false` when the answers cannot be believed, which is a doubt then.
-async fn ask_for(work: &mut AtWork<'_>, kind: FindingKind, approved: bool) -> Result<bool, Stop> {
-    let listed = &work.checkpoint.listed;
-    let last = listed.place.and_then(|place| place.covered);
-    let controls: Vec<i64> = listed.first.into_iter().chain(last.filter(|last| listed.first != Some(*last))).collect();
-    // A store that lists nothing has nothing to prove itself with; only a person can say that it is empty indeed.
-    let believed = controls.is_empty() && approved;
-    let (run_id, batch) = (work.lease.run_id, u64::from(work.checkpoint.page_size));
+///
+/// An answer may lack products because the store caps it. So nothing is believed to be absent but what is absent from an answer
+/// that lists none of what is asked for, and all of the witnesses.
+async fn ask_for(work: &mut AtWork<'_>, kind: FindingKind, witnesses: &mut Witnesses) -> Result<bool, Stop> {
+    let batch = u64::from(work.checkpoint.page_size);
     let mut tries = 0;
     loop {
-        let ids = findings::next(&work.syncer.db, run_id, kind, None, batch).await?;
+        let ids = findings::next(&work.syncer.db, work.lease.run_id, kind, None, batch).await?;
         if ids.is_empty() {
             return Ok(true);
         }
-        let answer = ask(work, &ids, &controls).await?;
-        if answer.deaf || !(answer.reliable || believed) {
+        let answer = ask(work, &ids, &witnesses.ids).await?;
+        let none = answer.listed.is_empty();
+        if answer.deaf || none && !(answer.reliable || witnesses.believed) {
             tries += 1;
-            if tries < TRIES {
-                continue;
+            if tries == TRIES {
+                work.doubt(if answer.deaf { DEAF } else { UNANSWERED });
+                return Ok(false);
             }
-            let doubt = if answer.deaf { DEAF } else { UNANSWERED };
-            if !work.checkpoint.listed.doubts.iter().any(|said| said == doubt) {
-                work.checkpoint.listed.doubts.push(doubt.to_owned());
-            }
-            return Ok(false);
+            witnesses.replace(work, answer.silent).await?;
+            continue;
         }
         tries = 0;
+        let absent = if none { answer.absent.as_slice() } else { &[] };
         if kind == FindingKind::Missing {
             let gone = |inventory_id: &i64| Finding { inventory_id: *inventory_id, kind: FindingKind::Gone };
-            let found: Vec<_> = answer.absent.iter().map(gone).collect();
-            store(work, &answer, &ids, &found).await?;
+            store(work, &answer, &absent.iter().map(gone).collect::<Vec<_>>()).await?;
+        } else if none {
+            work.remove(absent).await?;
         } else {
-            let found: Vec<_> = answer.absent.iter().map(|id| Finding { inventory_id: *id, kind }).collect();
-            store(work, &answer, &ids, &found).await?;
-            work.remove(&answer.absent).await?;
+            store(work, &answer, &[]).await?;
         }
         if let Some(stop) = work.pause().await? {
             return Err(stop);
@@ -132,4 +163,4 @@ async fn ask_for(work: &mut AtWork<'_>, kind: FindingKind, approved: bool) -> Re
 }
 
 /// A doubt about a store that does not even know what it has just listed.
-const UNANSWERED: &str = "asked by ID for products it had not listed, the store did not have one it had listed either, so nothing was removed";
+const UNANSWERED: &str = "asked by ID for products it had not listed, the store did not have those it had listed either, so nothing was removed";

@@ -93,6 +93,7 @@ async fn what_was_there_all_along_is_there_and_current(db: TestDb) {
             naive_wrong += usize::from(missed > 0);
             if !matches!(run.verdict, Some(Verdict::Complete | Verdict::Repaired)) {
                 unsure += 1;
+                eprintln!("seed {seed}, {kind}: not sure: {}", run.error.unwrap_or_default());
                 continue;
             }
             sure += 1;

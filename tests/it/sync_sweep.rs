@@ -17,6 +17,7 @@ on_both_engines!(
     an_incremental_run_fetches_what_was_edited_since_the_last_run_and_no_more,
     what_is_gone_is_asked_for_by_id_and_then_marked_removed,
     a_product_that_is_back_is_restored,
+    a_store_that_caps_its_answers_loses_nothing_by_what_they_lack,
     a_large_removal_waits_for_a_person,
     a_large_removal_that_a_second_sweep_shows_again_is_carried_out,
     nothing_that_goes_wrong_in_any_kind_of_run_removes_anything,
@@ -146,6 +147,21 @@ async fn what_is_gone_is_asked_for_by_id_and_then_marked_removed(db: TestDb) {
     assert_eq!(feed(&world, &run).await, gone.map(|id| ("removed".to_owned(), id)));
     let asked = world.shop.calls().into_iter().filter(|call| gone.iter().all(|id| call.ids.contains(id))).count();
     assert_eq!(asked, 2, "twice, independently");
+}
+
+async fn a_store_that_caps_its_answers_loses_nothing_by_what_they_lack(db: TestDb) {
+    let shop = SimulatorConfig { products: PRODUCTS, page_cap: Some(8), ..SimulatorConfig::default() };
+    let world = World::with(db, shop, &[("NETOSYNC__REMOVAL__MAX_SHARE", "1")]).await;
+    assert_clean(&world.sync().await, Verdict::Complete);
+    world.db.clock.advance(TimeDelta::hours(1));
+    let (ids, now) = (ids(&world), world.syncer.clock.now());
+    world.shop.with_catalogue(|catalogue| assert!(ids.iter().all(|id| catalogue.rename(*id, "Another", now))));
+
+    let run = world.sync_as(RunKind::Sweep).await;
+
+    assert_clean(&run, Verdict::Complete);
+    assert_eq!((run.counts.updated, removed(&world).await), (PRODUCTS as i64, Vec::new()));
+    assert_eq!(world.errors().await, Vec::<String>::new());
 }
 
 async fn a_product_that_is_back_is_restored(db: TestDb) {

@@ -20,7 +20,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
 use self::rows::{Cell, Rows};
-pub use self::sweep::{Held, held_between, load};
+pub use self::sweep::{Held, held_between, load, witnesses};
 use self::transaction::Transaction;
 use super::{Database, StorageError};
 use crate::domain::catalogue::{CHILDREN, Kind};

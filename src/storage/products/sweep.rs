@@ -2,8 +2,13 @@
 
 use std::collections::HashMap;
 
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
 use super::transaction::Transaction;
 use crate::domain::product::{ContentHash, Product};
+use crate::entity::findings;
+use crate::entity::products::{self as entity, Column};
 use crate::storage::{Database, Pools, StorageError};
 
 /// A product that is held.
@@ -59,4 +64,27 @@ pub async fn load(db: &Database, store_id: i64, ids: &[i64]) -> Result<HashMap<i
         tx.load(store_id, ids).await
     };
     read.await.map_err(StorageError::sql("read stored products"))
+}
+
+/// A few products that are held and that the run's sweep has listed, other than `but`.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn witnesses(
+    db: &Database,
+    store_id: i64,
+    run_id: i64,
+    but: Vec<i64>,
+    limit: u64,
+) -> Result<Vec<i64>, StorageError> {
+    let found = Query::select()
+        .column(findings::Column::InventoryId)
+        .from(findings::Entity)
+        .and_where(findings::Column::RunId.eq(run_id))
+        .to_owned();
+    let of_store =
+        entity::Entity::find().select_only().column(Column::InventoryId).filter(Column::StoreId.eq(store_id));
+    let listed = of_store.filter(Column::RemovedAt.is_null()).filter(Column::InventoryId.not_in_subquery(found));
+    let others = listed.filter(Column::InventoryId.is_not_in(but)).order_by_asc(Column::InventoryId).limit(limit);
+    others.into_tuple().all(db.orm()).await.map_err(StorageError::query("read what the sweep has listed"))
 }
