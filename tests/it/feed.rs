@@ -4,16 +4,15 @@
 use std::collections::BTreeMap;
 
 use chrono::Duration;
-use netosync::domain::change::Change;
-use netosync::domain::product::Product;
 use netosync::domain::run::{Checkpoint, Counts};
 use netosync::simulator::{SimValue, SimulatedStore, SimulatorConfig};
 use netosync::storage::products::{self, Removal, Replay, Replayed};
 use netosync::storage::wake::Wakeups;
 use netosync::storage::{StorageError, changes, consumers, quarantine};
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use crate::support::mirrored::{self, execute, texts};
+use crate::support::retold::Retold;
 use crate::support::world::{LOOPBACK, World};
 use crate::support::{TestDb, on_both_engines};
 
@@ -25,66 +24,6 @@ on_both_engines!(
     a_record_of_the_quarantine_is_replayed_once_and_only_where_it_is_newer,
     nothing_is_replayed_while_a_run_of_the_store_is_at_work,
 );
-
-/// Products as the feed tells them: column or table to value, without those that hold nothing; whether it is there.
-type Model = BTreeMap<i64, (Map<String, Json>, bool)>;
-
-/// Applies lines as a consumer would, checking that each fits what went before.
-fn apply(model: &mut Model, lines: &[changes::ChangeLine]) {
-    for line in lines {
-        let fields = line.fields.as_ref().and_then(Json::as_object).cloned().unwrap_or_default();
-        let known = model.contains_key(&line.inventory_id);
-        assert_eq!(known, line.kind != "added", "{line:?}");
-        let (values, there) = model.entry(line.inventory_id).or_default();
-        for (name, change) in fields {
-            let held = values.get(&name).cloned().unwrap_or(empty(&change[0]));
-            assert_eq!(held, change[0], "{name} of {line:?}");
-            values.insert(name, change[1].clone());
-        }
-        *there = line.kind != "removed";
-    }
-}
-
-/// What a column or table without a value counts as.
-fn empty(like: &Json) -> Json {
-    if like.is_array() { json!([]) } else { Json::Null }
-}
-
-/// JSON columns as JSON: PostgreSQL writes their text in its own way.
-fn parsed(fields: Map<String, Json>) -> Map<String, Json> {
-    let parse = |(name, value): (String, Json)| match value {
-        Json::String(text) if matches!(name.as_str(), "misc" | "extra") => {
-            (name, serde_json::from_str(&text).expect("JSON"))
-        }
-        Json::Array(rows) => {
-            let row = |row| if let Json::Object(cells) = row { parsed(cells).into() } else { row };
-            (name, rows.into_iter().map(row).collect())
-        }
-        value => (name, value),
-    };
-    fields.into_iter().map(parse).collect()
-}
-
-/// The mirrored products in the words of the feed.
-fn told(products: BTreeMap<i64, Product<'static>>) -> BTreeMap<i64, Map<String, Json>> {
-    let tell = |(id, product)| {
-        let fields = Change::between(&Product::empty(id), &product).fields;
-        (id, parsed(fields.into_iter().map(|(name, change)| (name, change[1].clone())).collect()))
-    };
-    products.into_iter().map(tell).collect()
-}
-
-async fn all_lines(db: &TestDb, store_id: i64) -> Vec<changes::ChangeLine> {
-    let mut lines: Vec<changes::ChangeLine> = Vec::new();
-    loop {
-        let after = lines.last().map_or(0, |line| line.seq);
-        let page = changes::after(db, store_id, Some(after), 37).await.expect("readable");
-        if page.is_empty() {
-            return lines;
-        }
-        lines.extend(page);
-    }
-}
 
 /// Marks products removed, as a run would that has asked for them.
 async fn remove(world: &World, ids: &[i64]) {
@@ -119,26 +58,13 @@ async fn the_whole_feed_replayed_into_an_empty_model_gives_the_same_products(db:
         }
     }
 
-    let lines = all_lines(&world.db, world.store.id).await;
-    let mut model = Model::new();
-    apply(&mut model, &lines);
+    let mut retold = Retold::default();
+    retold.read_on(&world.db, world.store.id).await;
 
     for kind in ["added", "changed", "removed", "restored"] {
-        assert!(lines.iter().any(|line| line.kind == kind), "{kind}");
+        assert!(retold.kinds.contains(kind), "{kind}");
     }
-    let there = model.into_iter().filter(|(_, (_, there))| *there).map(|(id, (mut values, _))| {
-        values.retain(|_, value| *value != empty(value));
-        (id, parsed(values))
-    });
-    let mut mirror = mirrored::products(&world.db, world.store.id).await;
-    mirror.values_mut().for_each(Product::order_children);
-    let (model, mirror) = (there.collect::<BTreeMap<_, _>>(), told(mirror));
-    assert!(model.keys().eq(mirror.keys()), "{:?} {:?}", model.keys(), mirror.keys());
-    for (id, fields) in mirror {
-        for name in fields.keys().chain(model[&id].keys()) {
-            assert_eq!(model[&id].get(name), fields.get(name), "{name} of {id}");
-        }
-    }
+    retold.assert_is_the_mirror(&world.db, world.store.id).await;
 }
 
 async fn the_feed_is_gapless_in_commit_order_while_two_stores_are_synced_at_once(db: TestDb) {
@@ -150,7 +76,7 @@ async fn the_feed_is_gapless_in_commit_order_while_two_stores_are_synced_at_once
     world.enqueue(&world.store).await;
     world.enqueue(&other).await;
     let (first, second) = (world.claim("one").await.expect("due"), world.claim("two").await.expect("due"));
-    // A reader that sees line n+1 without line n gets an error from the page, which `all_lines` does not take.
+    // A reader that sees line n+1 without line n gets an error from the page, which `Retold` does not take.
     let reader = async {
         let mut read = BTreeMap::from([(world.store.id, 0), (other.id, 0)]);
         while read != BTreeMap::from([(world.store.id, 60), (other.id, 40)]) {
@@ -171,7 +97,9 @@ async fn the_feed_is_gapless_in_commit_order_while_two_stores_are_synced_at_once
         reader
     );
     one.and(two).expect("the database works");
-    assert_eq!(all_lines(&world.db, world.store.id).await.len(), 60);
+    let mut retold = Retold::default();
+    retold.read_on(&world.db, world.store.id).await;
+    assert_eq!(retold.seq, 60);
 }
 
 async fn readers_of_one_name_acknowledge_forward_only_and_miss_nothing(db: TestDb) {

@@ -14,6 +14,7 @@ pub mod hook;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;
+pub mod retold;
 pub mod town;
 pub mod virtual_clock;
 pub mod watch;
