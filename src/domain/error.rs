@@ -41,13 +41,15 @@ pub struct RemoteError {
     pub status: Option<u16>,
     /// How long the server asked us to stay away.
     pub retry_after: Option<Duration>,
+    /// Whether the answer may have been more than the server or we can bear, so that asking for less may help.
+    pub too_much: bool,
 }
 
 impl RemoteError {
     /// An error of `class` with its sentence.
     #[must_use]
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), hint: None, status: None, retry_after: None }
+        Self { class, message: message.into(), hint: None, status: None, retry_after: None, too_much: false }
     }
 
     /// Adds what to do next.
@@ -55,6 +57,12 @@ impl RemoteError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Says that asking for less may help.
+    #[must_use]
+    pub fn too_much(self) -> Self {
+        Self { too_much: true, ..self }
     }
 
     /// Adds the HTTP status of the answer.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod incident;
 pub mod json;
 pub mod last_run;
+pub mod learned;
 pub mod lifecycle;
 pub mod light;
 pub mod outage;

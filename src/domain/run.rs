@@ -131,8 +131,14 @@ pub struct Counts {
 pub struct Checkpoint {
     /// The next page, from 0.
     pub page: u32,
-    /// Records a page the walk was begun with; a resumed walk must keep it or pages would shift.
+    /// Records a page; where it changes, `page` does so with it.
     pub page_size: u32,
+    /// Parts of the request that the store refused and that are no longer asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<String>,
+    /// Whether the run began without what had been learned of the store, to find it out anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubts_learned: bool,
     /// Calls the budget still had, see [`super::budget`].
     #[serde(default)]
     pub budget: Option<super::budget::BudgetState>,
@@ -202,6 +208,9 @@ pub struct Listed {
     /// Products that were stored anew after the list had shown that the copy lacks or misrepresents them.
     #[serde(default)]
     pub repaired: i64,
+    /// Records a page that were too much for the store, if any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_many: Option<u32>,
     /// Whether what is missing has passed the removal guard.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_remove: bool,
@@ -211,9 +220,6 @@ pub struct Listed {
     /// Doubts about it, each a sentence of the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
-    /// Parts of the request that the store refused and that are no longer asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub given_up: Vec<String>,
 }
 
 /// What the pages of a walk have shown up to its checkpoint: enough for the next attempt to count and to judge as if it
@@ -235,9 +241,6 @@ pub struct ListSoFar {
     /// Doubts about the list, each a sentence of the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
-    /// Parts of the request that the store refused and that are no longer asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub given_up: Vec<String>,
 }
 
 /// A run as the program reads it back.

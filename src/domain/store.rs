@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::learned::Learned;
 use super::lifecycle::Standing;
 use super::run::RunKind;
 use super::secret::Secret;
@@ -44,6 +45,8 @@ pub struct Store {
     /// Seconds by which incremental runs look back before their cursor, as sweeps have shown it to be needed; `None` = the
     /// configured least.
     pub overlap_secs: Option<i64>,
+    /// What its answers have taught.
+    pub learned: Learned,
 }
 
 impl Store {

@@ -24,6 +24,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub silent_until: Option<DateTimeUtc>,
     pub overlap_secs: Option<i64>,
+    pub learned: Option<Json>,
 }
 
 /// Joined by hand, where at all.

@@ -20,6 +20,8 @@ a fault is KIND[:option=value][@CALLS]; calls count from 1
          empty       a page without products
          repeat      the previous page once more
          revoke      the key is refused
+         reject:part=Misc07             requests with this selector (or OrderBy) are refused, without a word of why
+         too-much:rows=30               a page of more products ends in HTTP 504
          slow:ms=2000, latency:ms=100   the answer comes this much later
          huge:bytes=N                   an answer of more than N bytes
          redirect:https://elsewhere.example/";
@@ -69,6 +71,10 @@ pub enum FaultKind {
     Huge(u64),
     /// A redirect to this address.
     Redirect(String),
+    /// Requests with this selector, or filter, are refused by a message that does not name it.
+    Reject(String),
+    /// Pages of more products than these end in HTTP 504.
+    TooMuch(u64),
 }
 
 /// A fault and the calls it strikes.
@@ -149,6 +155,8 @@ fn kind(text: &str) -> Result<FaultKind, String> {
         "revoke" => plain(FaultKind::Revoke),
         "slow" | "latency" => Ok(FaultKind::Delay(Duration::from_millis(count(name, "ms", option)?))),
         "huge" => Ok(FaultKind::Huge(count(name, "bytes", option)?)),
+        "reject" => Ok(FaultKind::Reject(value(name, "part", option)?.to_owned())),
+        "too-much" => Ok(FaultKind::TooMuch(count(name, "rows", option)?)),
         "redirect" => match option {
             // The address becomes a header, where only visible ASCII may stand.
             Some(url) if url.starts_with("http") && url.bytes().all(|byte| byte.is_ascii_graphic()) => {
@@ -198,6 +206,8 @@ impl fmt::Display for FaultKind {
             Self::Delay(delay) => write!(f, "latency:ms={}", delay.as_millis()),
             Self::Huge(bytes) => write!(f, "huge:bytes={bytes}"),
             Self::Redirect(url) => write!(f, "redirect:{url}"),
+            Self::Reject(part) => write!(f, "reject:part={part}"),
+            Self::TooMuch(rows) => write!(f, "too-much:rows={rows}"),
         }
     }
 }
@@ -227,6 +237,8 @@ mod tests {
             "401",
             "429:retry-after=5",
             "ack-error:message=Invalid token, sorry: no",
+            "reject:part=Misc07",
+            "too-much:rows=30",
             "html",
             "xml",
             "garbage",

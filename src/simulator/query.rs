@@ -30,6 +30,8 @@ pub(super) struct Query {
     pub(super) page: usize,
     pub(super) limit: usize,
     pub(super) selection: Selection,
+    /// Names of the filters and selectors.
+    pub(super) parts: Vec<String>,
 }
 
 /// What a store may do differently from another.
@@ -92,7 +94,8 @@ impl Query {
         match Selection::new(&selectors, dialect.refused_selectors) {
             Ok(selection) if wrong.is_empty() => {
                 let limit = limit.min(dialect.page_cap.unwrap_or(usize::MAX));
-                Ok(Self { filter: query, page, limit, selection })
+                let parts = filter.keys().map(String::as_str).chain(selectors).map(str::to_owned).collect();
+                Ok(Self { filter: query, page, limit, selection, parts })
             }
             Ok(_) => Err(wrong),
             Err(bad) => {

@@ -133,6 +133,11 @@ impl Call<'_> {
             Ok(query) => query,
             Err(wrong) => return (self.refuse(wrong), None),
         };
+        if let Some(FaultKind::Reject(part)) = fault
+            && query.parts.contains(part)
+        {
+            return (self.refuse(&["The request is not valid".to_owned()]), None);
+        }
         let asked_json = self.header("accept").is_some_and(|accept| accept.contains(JSON));
         let kind = match fault {
             Some(FaultKind::Xml) => PageKind::Xml,
@@ -142,6 +147,11 @@ impl Call<'_> {
             _ => PageKind::Json,
         };
         let (page, rows) = self.store.page(query, kind, self.now);
+        if let Some(FaultKind::TooMuch(most)) = fault
+            && rows as u64 > *most
+        {
+            return (status(504, None), None);
+        }
         let response = match (fault, kind) {
             (Some(FaultKind::Cut), _) => cut(&page),
             (_, PageKind::Xml) => respond(StatusCode::OK, "text/xml; charset=utf-8", page.into()),

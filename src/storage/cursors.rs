@@ -1,4 +1,4 @@
-//! Where the next incremental run of a store begins, and by how much it looks back.
+//! Where the next incremental run of a store begins, by how much it looks back, and what else a run leaves to the next.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, Statement, Value};
@@ -32,7 +32,7 @@ pub async fn read(db: &Database, store_id: i64) -> Result<Cursor, StorageError> 
     })
 }
 
-/// Moves the cursor and the overlap as a run's evidence says, in the transaction that ends the run.
+/// Moves the cursor, the overlap and what was learned as a run's evidence says, in the transaction that ends the run.
 pub(super) async fn write(
     tx: &DatabaseTransaction,
     store_id: i64,
@@ -52,6 +52,11 @@ pub(super) async fn write(
     if let Some(overlap) = evidence.overlap_secs {
         let sql = "/* cursor */ UPDATE stores SET overlap_secs = $1 WHERE id = $2";
         execute(sql, vec![overlap.into(), store_id.into()]).await.map_err(failed())?;
+    }
+    if let Some(learned) = &evidence.learned {
+        let sql = "/* learned */ UPDATE stores SET learned = $1 WHERE id = $2";
+        let json = serde_json::to_value(learned).expect("plain data");
+        execute(sql, vec![json.into(), store_id.into()]).await.map_err(failed())?;
     }
     Ok(())
 }

@@ -208,6 +208,11 @@ const STORES: Columns = &[
     ("created_at", TIME, "When the store was added."),
     ("silent_until", TIME, "Nobody calls the store before, because it answered HTTP 429."),
     ("overlap_secs", INT, "By how much an incremental run begins before its cursor; NULL = the configured least."),
+    (
+        "learned",
+        JSON,
+        "What its answers have taught: parts of a request it refuses, page sizes it bears; doubted after a week.",
+    ),
 ];
 
 const CREDENTIALS: Columns = &[

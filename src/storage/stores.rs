@@ -288,5 +288,7 @@ fn store_of(row: stores::Model) -> Result<Store, StorageError> {
         created_at: row.created_at,
         silent_until: row.silent_until,
         overlap_secs: row.overlap_secs,
+        // Not a reason to stop: it is found out anew.
+        learned: row.learned.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
     })
 }

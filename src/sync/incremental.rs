@@ -25,7 +25,7 @@ impl AtWork<'_> {
 
 /// Lists what was edited and stores it.
 pub async fn incremental(work: &mut AtWork<'_>) -> Result<(), Stop> {
-    let shape = Shape::full_without(&work.checkpoint.listed.given_up);
+    let shape = Shape::full_without(&work.checkpoint.given_up);
     let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.checkpoint.page_size);
     loop {
         let (ask, page) = listing.page(work).await?;

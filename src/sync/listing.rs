@@ -3,8 +3,6 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use tracing::warn;
-
 use super::at_work::{Ahead, AtWork};
 use super::outcome::Stop;
 use super::page::{keep_last, normalize};
@@ -25,8 +23,6 @@ pub struct Listing {
     seam: Seam,
     shape: Shape,
     refused: bool,
-    /// Whether the last page was too much for the store.
-    failed: bool,
     /// Pages on their way.
     ahead: VecDeque<(Ask, Ahead)>,
 }
@@ -59,7 +55,7 @@ impl Listing {
     /// Goes on where `listed` ends, with pages of up to `wish` records.
     pub fn resume(listed: &Listed, shape: Shape, wish: u32) -> Self {
         let seam = listed.place.map_or_else(|| Seam::new(wish), |place| Seam::resume(place, wish));
-        Self { seam, shape, refused: false, failed: false, ahead: VecDeque::new() }
+        Self { seam, shape, refused: false, ahead: VecDeque::new() }
     }
 
     /// Documented parts of the request that the store has refused.
@@ -74,22 +70,21 @@ impl Listing {
             match work.answer(first).await {
                 Err(Stop::Remote(error))
                     if error.class == ErrorClass::Rejected
-                        && (!std::mem::replace(&mut self.refused, true) || self.shape.give_up(&error.message)) =>
+                        && work.ask_otherwise(&mut self.shape, &mut self.refused, &error).await? =>
                 {
-                    warn!("asking again, without what the store refuses: {error}");
                     self.ahead.clear();
                 }
-                Err(Stop::Remote(error)) if error.class == ErrorClass::Transient && self.seam.smaller() => {
+                Err(Stop::Remote(error)) if error.too_much && self.seam.smaller() => {
+                    work.checkpoint.listed.too_many = Some(ask.limit);
                     // Also for the next attempt, should this one end here.
                     work.checkpoint.listed.place = Some(self.seam.place());
-                    if std::mem::replace(&mut self.failed, true) {
+                    if !work.try_less(&error) {
                         return Err(error.into());
                     }
-                    warn!("asking for fewer records: {error}");
                     self.ahead.clear();
                 }
                 page => {
-                    (self.refused, self.failed) = (false, false);
+                    self.refused = false;
                     return Ok((ask, page?));
                 }
             }
@@ -152,7 +147,6 @@ impl Listing {
         listed
             .doubts
             .extend(self.seam.doubts.iter().filter(|doubt| !work.checkpoint.listed.doubts.contains(doubt)).cloned());
-        listed.given_up.clone_from(&self.shape.given_up);
         checkpoint
     }
 

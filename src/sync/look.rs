@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::at_work::{AtWork, Commit};
 use super::outcome::Stop;
@@ -35,7 +35,7 @@ pub struct Answer {
 
 /// Asks for products by ID, and for `witnesses` beside them: products that it has just listed.
 pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], witnesses: &[i64]) -> Result<Answer, Stop> {
-    let mut shape = Shape::full_without(&work.checkpoint.list.given_up);
+    let mut shape = Shape::full_without(&work.checkpoint.given_up);
     let mut refused = false;
     let all: Vec<i64> = ids.iter().chain(witnesses.iter().filter(|id| !ids.contains(id))).copied().collect();
     let page = loop {
@@ -43,11 +43,7 @@ pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], witnesses: &[i64]) -> Resul
         match work.call(request, format!("{} products by ID", all.len())).await {
             Err(Stop::Remote(error))
                 if error.class == ErrorClass::Rejected
-                    && (!std::mem::replace(&mut refused, true) || shape.give_up(&error.message)) =>
-            {
-                warn!("asking again, without what the store refuses: {error}");
-                work.checkpoint.list.given_up.clone_from(&shape.given_up);
-            }
+                    && work.ask_otherwise(&mut shape, &mut refused, &error).await? => {}
             page => break page?,
         }
     };
@@ -97,14 +93,20 @@ pub async fn store(work: &mut AtWork<'_>, answer: &Answer, found: &[Finding]) ->
 
 /// Fetches what was found new or different.
 pub async fn look(work: &mut AtWork<'_>) -> Result<(), Stop> {
-    let (run_id, batch) = (work.lease.run_id, u64::from(work.checkpoint.page_size));
+    let run_id = work.lease.run_id;
     loop {
+        let batch = u64::from(work.checkpoint.page_size);
         let ids = findings::next(&work.syncer.db, run_id, FindingKind::Look, None, batch).await?;
         if ids.is_empty() {
             work.checkpoint.phase = Phase::Confirm;
             return Ok(());
         }
-        let answer = ask(work, &ids, &[]).await?;
+        let answer = match ask(work, &ids, &[]).await {
+            Err(Stop::Remote(error)) if error.too_much && work.smaller_pages(ids.len()) && work.try_less(&error) => {
+                continue;
+            }
+            answer => answer?,
+        };
         if answer.deaf {
             // Nothing that is missing can be confirmed at such a store either.
             work.doubt(DEAF);

@@ -13,6 +13,7 @@ mod look;
 mod outcome;
 mod page;
 mod progress;
+mod refusal;
 mod removal;
 mod seam;
 mod seen;

@@ -128,14 +128,19 @@ impl Witnesses {
 /// An answer may lack products because the store caps it. So nothing is believed to be absent but what is absent from an answer
 /// that lists none of what is asked for, and all of the witnesses.
 async fn ask_for(work: &mut AtWork<'_>, kind: FindingKind, witnesses: &mut Witnesses) -> Result<bool, Stop> {
-    let batch = u64::from(work.checkpoint.page_size);
     let mut tries = 0;
     loop {
+        let batch = u64::from(work.checkpoint.page_size);
         let ids = findings::next(&work.syncer.db, work.lease.run_id, kind, None, batch).await?;
         if ids.is_empty() {
             return Ok(true);
         }
-        let answer = ask(work, &ids, &witnesses.ids).await?;
+        let answer = match ask(work, &ids, &witnesses.ids).await {
+            Err(Stop::Remote(error)) if error.too_much && work.smaller_pages(ids.len()) && work.try_less(&error) => {
+                continue;
+            }
+            answer => answer?,
+        };
         let none = answer.listed.is_empty();
         if answer.deaf || none && !(answer.reliable || witnesses.believed) {
             tries += 1;

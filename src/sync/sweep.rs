@@ -25,8 +25,8 @@ const MISSING_AT_ONCE: usize = 5000;
 
 /// Lists everything and compares it.
 pub async fn sweep(work: &mut AtWork<'_>) -> Result<(), Stop> {
-    let shape = Shape::light_without(&work.checkpoint.listed.given_up);
-    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.syncer.config.fetch.sweep_page_size);
+    let shape = Shape::light_without(&work.checkpoint.given_up);
+    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size());
     // Of a full run, the bad records are known from its walk.
     let known_bad = quarantine::products_of_run(&work.syncer.db, work.lease.run_id).await?;
     loop {

@@ -5,7 +5,8 @@ use super::outcome::{Stop, failed};
 use crate::connector::neto::Shape;
 use crate::domain::cursor::adapt;
 use crate::domain::error::ErrorClass;
-use crate::domain::run::{Counts, RunKind, RunState, Verdict};
+use crate::domain::learned::Learned;
+use crate::domain::run::{Checkpoint, Counts, RunKind, RunState, Verdict};
 use crate::storage::products;
 use crate::storage::runs::{End, Evidence};
 use chrono::TimeDelta;
@@ -34,11 +35,9 @@ pub async fn verdict(work: &AtWork<'_>) -> Result<End, Stop> {
         let name = &work.store.name;
         doubts.push(format!("{quarantined} records are in quarantine, see `netosync quarantine list {name}`"));
     }
-    let given_up: Vec<_> = list.given_up.iter().chain(&listed.given_up).cloned().collect();
-    let shape = Shape::full_without(&given_up);
+    let shape = Shape::full_without(&work.checkpoint.given_up);
     let mut refused: Vec<_> = shape.refused().collect();
     refused.sort_unstable();
-    refused.dedup();
     if !refused.is_empty() {
         doubts.push(format!("the store refuses the selectors {}", refused.join(", ")));
     }
@@ -72,5 +71,26 @@ fn evidence(work: &AtWork<'_>) -> Evidence {
         id_digest: Some(listed.digest).filter(|_| listed.whole && swept),
         cursor,
         overlap_secs: (swept && work.cursor.edited.is_some()).then(|| adapted.num_seconds()),
+        learned: Some(learned(work)).filter(|learned| *learned != work.store.learned),
     }
+}
+
+/// What the answers have taught, on top of what the run began with.
+fn learned(work: &AtWork<'_>) -> Learned {
+    let Checkpoint { page_size, listed, given_up, doubts_learned, .. } = &work.checkpoint;
+    let began = work.began_with();
+    let listed = listed.place.filter(|_| listed.too_many.is_some()).map(|place| place.limit);
+    let configured = work.syncer.config.fetch.page_size;
+    let mut learned = Learned {
+        refused: given_up.clone(),
+        page_size: Some(*page_size).filter(|page_size| *page_size < configured),
+        sweep_page_size: began.sweep_page_size,
+        since: None,
+    };
+    match work.kind {
+        // It lists in full detail.
+        RunKind::Incremental => learned.page_size = listed.or(learned.page_size),
+        RunKind::Full | RunKind::Sweep => learned.sweep_page_size = listed.or(learned.sweep_page_size),
+    }
+    learned.dated(&work.store.learned, *doubts_learned, work.syncer.clock.now())
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::at_work::{Ahead, AtWork, Commit, end_of_patience};
 use super::outcome::Stop;
@@ -19,6 +19,9 @@ use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::run::{Checkpoint, ListSoFar, Phase};
 use crate::storage::StorageError;
 
+/// Pages after which larger ones are tried again, the first time; then so many times as many.
+const PATIENCE: u32 = 8;
+
 /// One walk over a store's catalogue.
 struct Walk<'r, 'a> {
     work: &'r mut AtWork<'a>,
@@ -29,6 +32,10 @@ struct Walk<'r, 'a> {
     sequence: Sequence,
     /// Whether the last request was refused, and is made once more as it was.
     refused: bool,
+    /// Pages stored since their size last changed.
+    stored: u32,
+    /// Pages after which larger ones are tried again.
+    patience: u32,
 }
 
 /// Walks to the end of the list.
@@ -38,9 +45,9 @@ pub async fn walk(work: &mut AtWork<'_>) -> Result<(), Stop> {
     if list.unordered && !sequence.doubts.iter().any(|doubt| doubt == UNORDERED) {
         sequence.doubts.push(UNORDERED.to_owned());
     }
-    let (shape, seen) = (Shape::full_without(&list.given_up), Seen::resume(list));
+    let (shape, seen) = (Shape::full_without(&work.checkpoint.given_up), Seen::resume(list));
     let position = work.checkpoint.page;
-    Walk { work, shape, position, seen, sequence, refused: false }.go().await
+    Walk { work, shape, position, seen, sequence, refused: false, stored: 0, patience: PATIENCE }.go().await
 }
 
 impl Walk<'_, '_> {
@@ -59,9 +66,10 @@ impl Walk<'_, '_> {
             let Some(first) = ahead.pop_front() else { return Err(ending.unwrap_or(Stop::Asked)) };
             let page = match self.work.wait(first, patience.as_mut()).await {
                 Err(Stop::Remote(error))
-                    if error.class == ErrorClass::Rejected && self.ask_otherwise(&error.message) =>
+                    if error.class == ErrorClass::Rejected
+                        && self.work.ask_otherwise(&mut self.shape, &mut self.refused, &error).await?
+                        || error.too_much && self.smaller() && self.work.try_less(&error) =>
                 {
-                    warn!("asking again, without what the store refuses: {error}");
                     ahead.clear();
                     to_ask = self.position;
                     continue;
@@ -82,12 +90,6 @@ impl Walk<'_, '_> {
                 ending = Some(Stop::Asked);
             }
         }
-    }
-
-    /// What to do about a refusal: the same once more, because it may have been an accident and what is not asked for
-    /// is lost to the mirror; then without what was refused. `false` when there is nothing left to give up.
-    fn ask_otherwise(&mut self, refusal: &str) -> bool {
-        !std::mem::replace(&mut self.refused, true) || self.shape.give_up(refusal)
     }
 
     /// A list in no order could not be counted on behind an interruption, so only a stop ends its walk.
@@ -138,7 +140,50 @@ impl Walk<'_, '_> {
         if self.position >= max_pages {
             return Err(endless(max_pages).into());
         }
-        Ok(Next::Store)
+        self.stored += 1;
+        Ok(if self.larger() { Next::Jump(self.position) } else { Next::Store })
+    }
+
+    /// Goes on with pages of half the size. `false` when they are of one record already.
+    fn smaller(&mut self) -> bool {
+        if self.work.checkpoint.page_size < self.work.page_size() {
+            // It did not bear the larger ones that were tried, or these are still too large.
+            self.patience = self.patience.saturating_mul(PATIENCE);
+        }
+        let start = self.start();
+        let any = self.work.smaller_pages(self.work.checkpoint.page_size as usize);
+        self.begin_at(start);
+        any
+    }
+
+    /// Goes on with pages of twice the size, if it is time for that and one of them begins here.
+    fn larger(&mut self) -> bool {
+        let size = self.work.checkpoint.page_size;
+        let larger = size.saturating_mul(2).min(self.work.page_size());
+        let start = self.start();
+        if larger <= size || self.stored < self.patience || !start.is_multiple_of(u64::from(larger)) {
+            return false;
+        }
+        debug!(page_size = larger, "trying larger pages again");
+        self.work.checkpoint.page_size = larger;
+        self.begin_at(start);
+        true
+    }
+
+    /// Records before the next page.
+    fn start(&self) -> u64 {
+        u64::from(self.position) * u64::from(self.work.checkpoint.page_size)
+    }
+
+    /// The next page is the one that holds record `start`.
+    fn begin_at(&mut self, start: u64) {
+        let size = self.work.checkpoint.page_size;
+        self.position = u32::try_from(start / u64::from(size)).unwrap_or(u32::MAX);
+        self.work.checkpoint.page = self.position;
+        // How full the pages before were says nothing about pages of this size.
+        let doubts = std::mem::take(&mut self.sequence.doubts);
+        self.sequence = Sequence::resume(size, &ListSoFar { doubts, ..ListSoFar::default() });
+        self.stored = 0;
     }
 
     fn list_so_far(&self) -> ListSoFar {
@@ -148,7 +193,6 @@ impl Walk<'_, '_> {
             highest_id: self.seen.highest_id,
             unordered: self.seen.unordered,
             doubts: self.sequence.doubts.clone(),
-            given_up: self.shape.given_up.clone(),
         }
     }
 }

@@ -42,7 +42,9 @@ pub(super) fn status(target: Target<'_>, answer: &Answer, excerpt: &str, locatio
             target.store
         )),
         429 => error(ErrorClass::RateLimited),
-        408 | 500..=599 => error(ErrorClass::Transient),
+        // A script or a gateway that gives up on a large page says one of these.
+        408 | 500 | 502 | 504 => error(ErrorClass::Transient).too_much(),
+        501..=599 => error(ErrorClass::Transient),
         404 if answer.looks_like_html() => error(ErrorClass::Config).hint(format!(
             "this may not be the address of a Neto store; correct it with netosync store set {} --url https://…",
             target.store
@@ -83,22 +85,24 @@ pub(super) fn failure(target: Target<'_>, error: &reqwest::Error, received: usiz
         return RemoteError::new(ErrorClass::Config, format!("the call to {host} could not be made: {cause}"));
     }
     if error.is_timeout() {
-        return transient(if error.is_connect() {
-            format!("no connection to {host} within fetch.connect_timeout_secs")
-        } else if received > 0 {
+        if error.is_connect() {
+            return transient(format!("no connection to {host} within fetch.connect_timeout_secs"));
+        }
+        let late = if received > 0 {
             format!(
                 "{host} did not send the whole answer within the time limit (fetch.read_timeout_secs, fetch.timeout_secs), {received} bytes of it came"
             )
         } else {
             format!("{host} did not answer within the time limit (fetch.read_timeout_secs, fetch.timeout_secs)")
-        });
+        };
+        return transient(late).too_much();
     }
     if error.is_connect() {
         return transient(format!("no connection to {host}: {cause}"))
             .hint(format!("if the store has moved: netosync store set {} --url https://…", target.store));
     }
     if error.is_body() || error.is_decode() {
-        return transient(format!("the answer of {host} broke off after {received} bytes: {cause}"));
+        return transient(format!("the answer of {host} broke off after {received} bytes: {cause}")).too_much();
     }
     transient(format!("the call to {host} failed: {cause}"))
 }

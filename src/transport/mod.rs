@@ -337,6 +337,7 @@ fn too_large(target: Target<'_>, limit: usize, status: u16) -> RemoteError {
     let sentence = format!("the answer of {} is larger than fetch.max_body_bytes ({limit} bytes)", target.host());
     RemoteError::new(ErrorClass::Data, sentence)
         .status(status)
+        .too_much()
         .hint("lower fetch.page_size, or raise fetch.max_body_bytes")
 }
 

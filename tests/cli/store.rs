@@ -183,4 +183,7 @@ fn how_far_incremental_runs_look_back_is_shown() {
     desk.sql("UPDATE stores SET overlap_secs = 5400");
     desk.run(&["store", "show", "main"]).exits(0).says(&["5400 s (a sweep has found edits that appear late)"]);
     assert_eq!(desk.json(&["store", "show", "main", "--json"])["overlap_secs"], 5400);
+    desk.sql(r#"UPDATE stores SET learned = '{"refused":["Misc07"],"page_size":25,"since":"2026-11-21T10:00:00Z"}'"#);
+    desk.run(&["store", "show", "main"]).exits(0).says(&["it refuses Misc07; it bears 25 products a page; since"]);
+    assert_eq!(desk.json(&["store", "show", "main", "--json"])["learned"]["page_size"], 25);
 }

@@ -20,6 +20,7 @@ mod support;
 mod sync_budget;
 mod sync_crash;
 mod sync_faults;
+mod sync_learned;
 mod sync_lease;
 mod sync_live_lease;
 mod sync_slices;

@@ -6,6 +6,7 @@ use crate::cli::app::App;
 use crate::cli::status::{State, why_not};
 use crate::cli::sync::run_json;
 use crate::cli::{runs, text};
+use crate::domain::learned::Learned;
 use crate::storage::credentials::SealedCredential;
 use crate::storage::overview::Overview;
 
@@ -30,6 +31,7 @@ pub fn object(app: &App, overview: &Overview) -> Value {
         "schedule_sweep": store.schedule_sweep,
         "calls_per_minute": store.calls_per_minute,
         "overlap_secs": store.overlap_secs,
+        "learned": store.learned,
         "effective": {
             "timezone": effective.timezone,
             "schedule_full": effective.full,
@@ -112,6 +114,7 @@ pub fn facts(app: &App, overview: &Overview) -> String {
         ("timezone", format!("{} ({})", effective.timezone, own(store.timezone.is_some()))),
         ("calls per minute", format!("{} ({})", effective.calls_per_minute, own(store.calls_per_minute.is_some()))),
         ("looks back", overlap(app, store.overlap_secs)),
+        ("learned", learned(&store.learned)),
         ("added", text::time(store.created_at)),
     ]);
     if let Some(run) = overview.unfinished.as_ref().or(overview.last_ended.as_ref()) {
@@ -127,6 +130,18 @@ fn overlap(app: &App, shown: Option<i64>) -> String {
         Some(shown) => format!("{shown} s (a sweep has found edits that appear late)"),
         None => format!("{least} s (default)"),
     }
+}
+
+/// What the store's answers have taught; nothing, if they have not.
+fn learned(Learned { refused, page_size, sweep_page_size, since }: &Learned) -> String {
+    let mut facts = Vec::new();
+    if !refused.is_empty() {
+        facts.push(format!("it refuses {}", refused.join(", ")));
+    }
+    facts.extend(page_size.map(|size| format!("it bears {size} products a page")));
+    facts.extend(sweep_page_size.map(|size| format!("it bears {size} products a page of a sweep")));
+    facts.extend(since.map(|since| format!("since {}, asked anew after a week", text::time(since))));
+    facts.join("; ")
 }
 
 /// The evidence against a key.

@@ -13,8 +13,8 @@ use crate::domain::store::{Credential, Scheme};
 /// Path of the one endpoint, below the store's address.
 const ENDPOINT: &str = "do/WS/NetoAPI";
 
-/// Selectors that answers are known to contain, but that the documentation does not list for requests: a store that
-/// refuses them is asked again without.
+/// Selectors that answers are known to contain, but that the documentation does not list for requests: a store may refuse
+/// them, and lacks nothing that was promised then.
 const UNDOCUMENTED: &[&str] =
     &["ApprovedForPOS", "ApprovedForMobileStore", "PromotionTag", "RestockQty", "ReorderQty", "RestockWarningLevel"];
 
@@ -28,6 +28,8 @@ pub struct Shape {
 
 /// The name of the order among the parts that can be given up.
 const ORDER: &str = "OrderBy";
+/// What is always asked for.
+const ESSENTIAL: &str = "ID";
 
 impl Shape {
     /// Every field that has a place in the tables, in the order of their IDs, but for what was `given_up` before.
@@ -78,8 +80,7 @@ impl Shape {
         self
     }
 
-    /// Gives up what a refusal's message names, or else the undocumented selectors. `false` when nothing is left that
-    /// could be given up, so that asking again would be refused again.
+    /// Gives up what a refusal's message names. `false` when it names nothing that could be given up.
     pub fn give_up(&mut self, message: &str) -> bool {
         if self.ordered() && message.contains(ORDER) {
             self.given_up.push(ORDER.to_owned());
@@ -88,14 +89,35 @@ impl Shape {
         let named = |selector: &String| {
             message.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').any(|word| word == selector)
         };
-        let (mut gone, kept): (Vec<_>, Vec<_>) = self.selectors.drain(..).partition(named);
-        self.selectors = kept;
-        if gone.is_empty() {
-            gone = self.selectors.extract_if(.., |name| UNDOCUMENTED.contains(&name.as_str())).collect();
-        }
+        let gone: Vec<_> = self.selectors.extract_if(.., |selector| named(selector)).collect();
         let any = !gone.is_empty();
         self.given_up.extend(gone);
         any
+    }
+
+    /// Everything that can be given up: what may well be refused, and the rest.
+    #[must_use]
+    pub fn parts(&self) -> (Vec<String>, Vec<String>) {
+        let order = self.ordered().then(|| ORDER.to_owned());
+        let all = self.selectors.iter().filter(|name| *name != ESSENTIAL).cloned().chain(order);
+        all.partition(|part| part == ORDER || UNDOCUMENTED.contains(&part.as_str()))
+    }
+
+    /// Of the shape, these parts only.
+    #[must_use]
+    pub fn only(&self, parts: &[String]) -> Self {
+        let keeps = |name: &String| name == ESSENTIAL || parts.contains(name);
+        let order = !parts.iter().any(|part| part == ORDER);
+        Self {
+            selectors: self.selectors.iter().filter(|name| keeps(name)).cloned().collect(),
+            given_up: order.then(|| ORDER.to_owned()).into_iter().collect(),
+        }
+    }
+
+    /// Asks for these no longer.
+    pub fn give_up_parts(&mut self, parts: Vec<String>) {
+        self.selectors.retain(|name| !parts.contains(name));
+        self.given_up.extend(parts);
     }
 
     /// Documented selectors that the store has refused: the copy lacks what they would have brought.
@@ -271,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_gives_up_what_it_names_then_the_undocumented_then_nothing() {
+    fn a_refusal_gives_up_what_it_names_and_else_nothing() {
         let mut shape = Shape::full();
         assert!(
             shape.give_up(
@@ -280,11 +302,22 @@ mod tests {
         );
         assert_eq!(shape.refused().collect::<Vec<_>>(), ["Warranty"]);
         assert!(shape.give_up("Unknown OrderBy"));
-        assert!(shape.give_up("something else"));
         assert!(!shape.give_up("something else"));
-        assert!(!shape.selectors.iter().any(|name| UNDOCUMENTED.contains(&name.as_str())));
         assert_eq!(shape.refused().collect::<Vec<_>>(), ["Warranty"]);
         let again = Shape::full_without(&shape.given_up);
         assert_eq!((&again.selectors, again.ordered()), (&shape.selectors, false));
+    }
+
+    #[test]
+    fn a_shape_in_two_parts_has_everything_but_the_id_and_asks_for_no_more_than_is_left_of_it() {
+        let mut shape = Shape::full();
+        let (likely, others) = shape.parts();
+        assert!(likely.contains(&ORDER.to_owned()) && likely.contains(&"RestockQty".to_owned()), "{likely:?}");
+        assert_eq!(likely.len() + others.len(), shape.selectors.len());
+        let few = shape.only(&["Name".to_owned(), ORDER.to_owned()]);
+        assert_eq!((few.selectors, few.given_up.is_empty()), (vec!["Name".to_owned(), "ID".to_owned()], true));
+        assert!(!shape.only(&others).ordered());
+        shape.give_up_parts(vec!["Name".to_owned(), ORDER.to_owned()]);
+        assert!(!shape.ordered() && !shape.selectors.contains(&"Name".to_owned()));
     }
 }

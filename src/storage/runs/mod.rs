@@ -27,6 +27,7 @@ pub use self::trigger::{approve_removals, enqueue, hurry, unfinished};
 use super::{Database, StorageError, cursors, wake};
 use crate::domain::digest::IdDigest;
 use crate::domain::error::ErrorClass;
+use crate::domain::learned::Learned;
 use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunKind, RunState, Trigger, Verdict};
 use crate::entity::runs;
 
@@ -56,6 +57,8 @@ pub struct Evidence {
     pub cursor: Option<DateTime<Utc>>,
     /// The overlap of the next incremental run, seconds; `None` = as it was.
     pub overlap_secs: Option<i64>,
+    /// What the store's answers have taught, where that is not what was known before.
+    pub learned: Option<Learned>,
 }
 
 /// Ends a run, with its evidence. With a verdict that vouches for the copy, the store's `as_of` moves to the start of the run,
