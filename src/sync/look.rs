@@ -26,10 +26,9 @@ pub struct Answer {
     pub absent: Vec<i64>,
     /// Whether it has listed products it was not asked for.
     pub deaf: bool,
-    /// Whether it has every product that was asked for beside them because it is known to be there; `absent` says nothing
-    /// otherwise.
-    pub reliable: bool,
-    /// Those it does not have.
+    /// Whether all that it has listed can be read.
+    pub readable: bool,
+    /// The witnesses it does not have.
     pub silent: Vec<i64>,
 }
 
@@ -55,8 +54,7 @@ pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], witnesses: &[i64]) -> Resul
     drop((products, quarantined));
     let (listed, absent) = ids.iter().partition(|id| there.contains(id));
     let silent: Vec<i64> = witnesses.iter().copied().filter(|id| !there.contains(id)).collect();
-    let reliable = !deaf && !unreadable && !witnesses.is_empty() && silent.is_empty();
-    Ok(Answer { page, listed, absent, deaf, reliable, silent })
+    Ok(Answer { page, listed, absent, deaf, readable: !unreadable, silent })
 }
 
 /// Stores what the answer has listed, whose findings are dealt with, and writes down what was found.

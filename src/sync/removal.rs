@@ -4,7 +4,7 @@
 use tracing::{info, warn};
 
 use super::at_work::AtWork;
-use super::look::{DEAF, ask, store};
+use super::look::{Answer, DEAF, ask, store};
 use super::outcome::Stop;
 use crate::domain::digest::IdDigest;
 use crate::domain::finding::{Finding, FindingKind};
@@ -13,8 +13,8 @@ use crate::domain::run::Phase;
 use crate::storage::{StorageError, findings, held_removals, products, runs};
 
 /// How often a batch is asked for whose answers cannot be believed.
-const TRIES: u32 = 8;
-/// So many products that are known to be there are asked for beside those that are missing.
+const TRIES: u32 = 4;
+/// So many products that are known to be there have to be in an answer that lacks what is missing.
 const WITNESSES: usize = 2;
 
 /// Deals with everything that is missing.
@@ -111,11 +111,17 @@ impl Witnesses {
         Self { believed: ids.is_empty() && approved, ids, silent: Vec::new() }
     }
 
-    /// Others take the place of the `silent`, which may have been deleted since they were listed.
-    async fn replace(&mut self, work: &AtWork<'_>, silent: Vec<i64>) -> Result<(), StorageError> {
+    /// Whether so many are in the answer that what it lacks is not there. An answer that is cut short has fewer.
+    fn vouch_for(&self, answer: &Answer) -> bool {
+        let heard = self.ids.len() - answer.silent.len();
+        self.believed || answer.readable && heard > 0 && heard >= WITNESSES.min(self.ids.len())
+    }
+
+    /// Others take the place of the `silent`, which may have been deleted since they were listed; so many in all.
+    async fn call_others(&mut self, work: &AtWork<'_>, silent: Vec<i64>, in_all: usize) -> Result<(), StorageError> {
         self.ids.retain(|id| !silent.contains(id));
         self.silent.extend(silent);
-        let (but, wanted) = ([&*self.ids, &*self.silent].concat(), WITNESSES.saturating_sub(self.ids.len()) as u64);
+        let (but, wanted) = ([&*self.ids, &*self.silent].concat(), in_all.saturating_sub(self.ids.len()) as u64);
         let others = products::witnesses(&work.syncer.db, work.store.id, work.lease.run_id, but, wanted).await?;
         self.ids.extend(others);
         Ok(())
@@ -126,7 +132,7 @@ impl Witnesses {
 /// what was gone and is not there is removed. `false` when the answers cannot be believed, which is a doubt then.
 ///
 /// An answer may lack products because the store caps it. So nothing is believed to be absent but what is absent from an answer
-/// that lists none of what is asked for, and all of the witnesses.
+/// that lists none of what is asked for, and its witnesses.
 async fn ask_for(work: &mut AtWork<'_>, kind: FindingKind, witnesses: &mut Witnesses) -> Result<bool, Stop> {
     let mut tries = 0;
     loop {
@@ -142,13 +148,13 @@ async fn ask_for(work: &mut AtWork<'_>, kind: FindingKind, witnesses: &mut Witne
             answer => answer?,
         };
         let none = answer.listed.is_empty();
-        if answer.deaf || none && !(answer.reliable || witnesses.believed) {
+        if answer.deaf || none && !witnesses.vouch_for(&answer) {
             tries += 1;
             if tries == TRIES {
                 work.doubt(if answer.deaf { DEAF } else { UNANSWERED });
                 return Ok(false);
             }
-            witnesses.replace(work, answer.silent).await?;
+            witnesses.call_others(work, answer.silent, WITNESSES << tries).await?;
             continue;
         }
         tries = 0;
