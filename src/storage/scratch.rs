@@ -38,7 +38,8 @@ impl Mark {
     /// # Errors
     /// [`StorageError::Query`], or [`StorageError::UnknownStore`] when it is gone.
     pub async fn of(db: &Database, store_id: i64) -> Result<Self, StorageError> {
-        let sql = "/* mark */ SELECT change_seq, (SELECT MAX(id) FROM runs WHERE store_id = $1) FROM stores WHERE id = $1";
+        let sql =
+            "/* mark */ SELECT change_seq, (SELECT MAX(id) FROM runs WHERE store_id = $1) FROM stores WHERE id = $1";
         let statement = Statement::from_sql_and_values(db.orm().get_database_backend(), sql, [store_id.into()]);
         let doing = StorageError::query("look whether the store is left alone");
         let row = db.orm().query_one_raw(statement).await.map_err(doing)?;
@@ -81,7 +82,8 @@ impl Scratch {
     pub async fn restored(&self) -> Result<i64, StorageError> {
         let sql = "/* restored */ SELECT COUNT(*) FROM product_changes WHERE kind = 'restored'";
         let statement = Statement::from_string(self.db.orm().get_database_backend(), sql);
-        let row = self.db.orm().query_one_raw(statement).await.map_err(StorageError::query("count what has come back"))?;
+        let row =
+            self.db.orm().query_one_raw(statement).await.map_err(StorageError::query("count what has come back"))?;
         let count = row.map_or(Ok(0), |row| row.try_get_by_index(0));
         count.map_err(StorageError::query("count what has come back"))
     }
