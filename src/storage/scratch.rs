@@ -21,7 +21,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct Scratch {
     db: Database,
-    folder: TempDir,
+    _folder: TempDir,
     _lock: File,
 }
 
@@ -60,19 +60,13 @@ impl Scratch {
         schema::migrate(&db).await?;
         copy_settings(from, &db, store_id).await?;
         products::copy_light(from, &db, store_id).await?;
-        Ok(Self { db, folder, _lock: lock })
+        Ok(Self { db, _folder: folder, _lock: lock })
     }
 
     /// The copy.
     #[must_use]
     pub fn db(&self) -> &Database {
         &self.db
-    }
-
-    /// Where it is, for whoever has to take it away in a hurry.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// How many products have come back: the feed of the copy begins empty.
@@ -104,22 +98,43 @@ impl Scratch {
     }
 }
 
+/// Takes away all copies of this process, which is about to end.
+pub fn take_all_away() {
+    for folder in of_ours(&std::env::temp_dir()).into_iter().flatten() {
+        drop(std::fs::remove_dir_all(folder));
+    }
+}
+
 /// A new folder, locked. Those of processes that are gone are taken away.
 fn folder(place: &Path) -> std::io::Result<(TempDir, File)> {
     for left in left_behind(place)? {
         // Somebody else may be faster, or it may be another user's.
         drop(std::fs::remove_dir_all(left));
     }
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
+    let folder = tempfile::Builder::new().prefix(&prefix()).tempdir_in(place)?;
     let lock = File::create(folder.path().join(LOCK))?;
     lock.try_lock()?;
     Ok((folder, lock))
 }
 
+/// How the names of this process's folders begin.
+fn prefix() -> String {
+    format!("{PREFIX}{}-", std::process::id())
+}
+
+fn of_ours(place: &Path) -> std::io::Result<Vec<PathBuf>> {
+    named(place, &prefix())
+}
+
+/// The folders of plans whose process has gone.
 fn left_behind(place: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let ours = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
     let unlocked = |folder: &PathBuf| File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-    Ok(std::fs::read_dir(place)?.flatten().filter(ours).map(|entry| entry.path()).filter(unlocked).collect())
+    Ok(named(place, PREFIX)?.into_iter().filter(unlocked).collect())
+}
+
+fn named(place: &Path, prefix: &str) -> std::io::Result<Vec<PathBuf>> {
+    let ours = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with(prefix);
+    Ok(std::fs::read_dir(place)?.flatten().filter(ours).map(|entry| entry.path()).collect())
 }
 
 /// Copies the rows of a store that are not products: its settings, its key as it is sealed, its cursors, and what is held back.

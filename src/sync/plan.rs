@@ -119,22 +119,10 @@ impl Plan {
         Ok(Self { real, mark, scratch, syncer, allowance, store_id: store.id, run_id: run.id })
     }
 
-    /// The folder that has to go should the process end in a hurry.
-    #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
-        self.scratch.folder()
-    }
-
     /// The copy's database, in which the run stands as it now is.
     #[must_use]
     pub fn copy(&self) -> &Database {
         self.scratch.db()
-    }
-
-    /// Number of the run, in the copy.
-    #[must_use]
-    pub fn run_id(&self) -> i64 {
-        self.run_id
     }
 
     /// Makes the calls. `stop` asks for an end after the page under way.
