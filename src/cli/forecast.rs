@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use super::status::worked_on;
 use super::text::{number, span};
 use crate::config::Config;
+use crate::domain::finding::Waiting;
 use crate::domain::forecast::{Forecast, Terms};
-use crate::domain::run::{Run, RunKind};
+use crate::domain::run::{Phase, Run, RunKind};
 use crate::domain::store::Store;
+use crate::storage::{Database, StorageError, findings};
 
 /// What holds for the calls of a store.
 pub fn terms(config: &Config, store: &Store) -> Terms {
@@ -47,11 +49,24 @@ pub fn in_words(forecast: &Forecast, calls_per_minute: u32) -> String {
 }
 
 /// What is left of a run that a worker is on, where that can be said; `held` = products in the copy now.
-pub fn left(terms: &Terms, run: &Run, held: u64, now: DateTime<Utc>) -> Option<Forecast> {
-    let checkpoint = run.checkpoint.as_ref().filter(|_| worked_on(run, now))?;
-    let calls = terms.left(run.kind, checkpoint, &run.counts, held)?;
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn left(
+    db: &Database,
+    terms: &Terms,
+    run: &Run,
+    held: u64,
+    now: DateTime<Utc>,
+) -> Result<Option<Forecast>, StorageError> {
+    let Some(checkpoint) = run.checkpoint.as_ref().filter(|_| worked_on(run, now)) else { return Ok(None) };
+    let waiting = match checkpoint.phase {
+        Phase::Walk | Phase::Over => Waiting::default(),
+        Phase::List | Phase::Look | Phase::Confirm => findings::waiting(db, run.id).await?,
+    };
+    let calls = terms.left(run.kind, checkpoint, &run.counts, held, waiting);
     let lasted = run.started_at.and_then(|started| (now - started).to_std().ok()).unwrap_or_default();
-    Some(terms.at_pace(calls, run.counts.calls.unsigned_abs(), lasted))
+    Ok(calls.map(|calls| terms.at_pace(calls, run.counts.calls.unsigned_abs(), lasted)))
 }
 
 /// "about 90 calls, 18 s left".

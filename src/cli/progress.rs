@@ -65,7 +65,8 @@ impl Progress {
         };
         bar.set_style(ProgressStyle::with_template(template).expect("the templates above are valid"));
         bar.set_prefix(store.name.clone());
-        Ok(StoreProgress { bar, plain: self.plain, name: store.name.clone(), before, terms, ticks: Mutex::new(0) })
+        let (name, plain) = (store.name.clone(), self.plain);
+        Ok(StoreProgress { bar, shown, plain, name, before, terms, ticks: Mutex::new(0) })
     }
 
     /// Prints without tearing the bars.
@@ -78,6 +79,7 @@ impl Progress {
 #[derive(Debug)]
 pub struct StoreProgress {
     bar: ProgressBar,
+    shown: bool,
     plain: bool,
     name: String,
     /// Products held before the run.
@@ -87,15 +89,18 @@ pub struct StoreProgress {
 }
 
 impl StoreProgress {
-    /// Shows where the run stands at `now`.
-    pub fn update(&self, run: &Run, now: DateTime<Utc>) {
+    /// Shows where the run of `db` stands at `now`.
+    pub async fn update(&self, db: &Database, run: &Run, now: DateTime<Utc>) -> Result<(), StorageError> {
+        if !self.shown {
+            return Ok(());
+        }
         let counts = run.counts;
         let seen = counts.seen.unsigned_abs();
         if self.before > 0 && seen > self.before {
             self.bar.set_length(seen);
         }
         let held = (self.before.cast_signed() + counts.inserted - counts.removed).max(0).cast_unsigned();
-        let left = forecast::left(&self.terms, run, held, now);
+        let left = forecast::left(db, &self.terms, run, held, now).await?;
         let left = left.map_or(String::new(), |left| format!("; {}", forecast::left_in_words(&left)));
         let message = format!("{} pages, {} calls{left}", counts.pages, counts.calls);
         self.bar.set_position(seen);
@@ -105,6 +110,7 @@ impl StoreProgress {
             eprintln!("{}: {seen} products, {message}", self.name);
         }
         self.bar.set_message(message);
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::budget::time_of;
+use super::finding::Waiting;
 use super::run::{Checkpoint, Counts, Phase, RunKind};
 
 /// What a store's calls bring and how often it may be called.
@@ -57,13 +58,24 @@ impl Terms {
         Forecast { calls, time: time.max(pace.mul_f64(calls as f64)) }
     }
 
-    /// The calls that are left of a run that is at `checkpoint`; `held` products are in the copy now. `None` where that cannot be
-    /// said: the first time a store is read nobody knows how much there is, and only the answers tell what was edited.
+    /// The calls that are left of a run that is at `checkpoint` and has found what `waiting` counts; `held` products are in the copy
+    /// now. `None` where that cannot be said: the first time a store is read nobody knows how much there is, and only the answers
+    /// tell what was edited.
     #[must_use]
-    pub fn left(&self, kind: RunKind, checkpoint: &Checkpoint, counts: &Counts, held: u64) -> Option<u64> {
-        let listed = &checkpoint.listed;
+    pub fn left(
+        &self,
+        kind: RunKind,
+        checkpoint: &Checkpoint,
+        counts: &Counts,
+        held: u64,
+        waiting: Waiting,
+    ) -> Option<u64> {
+        let position = checkpoint.listed.place.map_or(0, |place| place.position);
         let before = (held.cast_signed() + counts.removed - counts.inserted).max(0).cast_unsigned();
         let known = before > 0;
+        let by_id = |products: u64| products.div_ceil(checkpoint.page_size.max(1).into());
+        // What is missing and stays so is asked for twice.
+        let confirmed = 2 * by_id(waiting.missing) + by_id(waiting.gone);
         match (checkpoint.phase, kind) {
             (Phase::Walk, kind) if known => {
                 let walked = u64::from(checkpoint.page);
@@ -71,11 +83,13 @@ impl Terms {
                 Some(walk(held, checkpoint.page_size).saturating_sub(walked).max(1) + closing)
             }
             // The walk before it has shown how much there is.
-            (Phase::List, RunKind::Full) => Some(self.left_of_list(listed.place.map_or(0, |at| at.position), held)),
+            (Phase::List, RunKind::Full) => Some(self.left_of_list(position, held) + by_id(waiting.look) + confirmed),
             (Phase::List, RunKind::Sweep) if known => {
-                Some(self.left_of_list(listed.place.map_or(0, |at| at.position), held))
+                Some(self.left_of_list(position, held) + by_id(waiting.look) + confirmed)
             }
-            (Phase::Walk | Phase::List | Phase::Look | Phase::Confirm, _) => None,
+            (Phase::Walk | Phase::List, _) => None,
+            (Phase::Look, _) => Some(by_id(waiting.look) + confirmed),
+            (Phase::Confirm, _) => Some(confirmed),
             (Phase::Over, _) => Some(0),
         }
     }
@@ -142,7 +156,9 @@ mod tests {
             let listed = Listed { place: Some(Place { covered: Some(1), position, limit: 1000 }), ..Listed::default() };
             Checkpoint { page, page_size: 200, phase, listed, ..Checkpoint::default() }
         };
-        let left = |kind, checkpoint: &Checkpoint, counts: Counts, held| TERMS.left(kind, checkpoint, &counts, held);
+        let left = |kind, checkpoint: &Checkpoint, counts: Counts, held| {
+            TERMS.left(kind, checkpoint, &counts, held, Waiting { look: 500, missing: 1, gone: 0 })
+        };
         let none = Counts::default();
         let all = TERMS.run(RunKind::Full, 10_000, false).calls;
         assert_eq!(left(RunKind::Full, &at(Phase::Walk, 0, 0), none, 10_000), Some(all));
@@ -150,11 +166,13 @@ mod tests {
         assert_eq!(left(RunKind::Full, &at(Phase::Walk, 900, 0), none, 10_000), Some(1 + list(10_000, 1000)));
         let first = Counts { inserted: 4000, ..none };
         assert_eq!(left(RunKind::Full, &at(Phase::Walk, 20, 0), first, 4000), None);
-        assert_eq!(left(RunKind::Full, &at(Phase::List, 50, 4000), first, 4000), Some(1));
-        assert_eq!(left(RunKind::Sweep, &at(Phase::List, 0, 5000), none, 10_000), Some(list(10_000, 1000) - 5));
+        assert_eq!(left(RunKind::Full, &at(Phase::List, 50, 4000), first, 4000), Some(1 + 3 + 2));
+        assert_eq!(left(RunKind::Sweep, &at(Phase::List, 0, 5000), none, 10_000), Some(list(10_000, 1000) - 5 + 3 + 2));
         assert_eq!(left(RunKind::Sweep, &at(Phase::List, 0, 5000), first, 4000), None);
         assert_eq!(left(RunKind::Sweep, &at(Phase::Walk, 20, 0), none, 10_000), Some(32));
         assert_eq!(left(RunKind::Incremental, &at(Phase::List, 0, 200), none, 10_000), None);
+        assert_eq!(left(RunKind::Sweep, &at(Phase::Look, 0, 0), first, 4000), Some(3 + 2));
+        assert_eq!(left(RunKind::Sweep, &at(Phase::Confirm, 0, 0), first, 4000), Some(2));
         assert_eq!(left(RunKind::Sweep, &at(Phase::Over, 0, 0), none, 10_000), Some(0));
     }
 }

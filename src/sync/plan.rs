@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
 use super::{Patience, Progress, Syncer};
+use crate::domain::finding::Waiting;
 use crate::domain::run::{Run, RunKind, RunState, Trigger};
 use crate::domain::store::Store;
+use crate::storage::findings;
 use crate::storage::runs::{self, Claim};
 use crate::storage::scratch::{Mark, Scratch};
 use crate::storage::vault::VaultError;
@@ -89,6 +91,8 @@ pub struct Planned {
     pub held_back: Option<i64>,
     /// Whether it was cut off when its calls were used up, so that the counts are what was seen up to there.
     pub cut_off: bool,
+    /// What it had found and not dealt with by then.
+    pub waiting: Waiting,
 }
 
 impl Plan {
@@ -156,6 +160,7 @@ impl Plan {
         Ok(Planned {
             restored: self.scratch.restored().await?,
             held_back: self.scratch.held_back(run.id).await?,
+            waiting: findings::waiting(self.copy(), run.id).await?,
             cut_off: run.state != RunState::Succeeded && self.allowance.is_exceeded(),
             run,
         })

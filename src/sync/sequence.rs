@@ -116,6 +116,7 @@ impl Sequence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::finding::Waiting;
     use crate::domain::forecast::Terms;
     use crate::domain::run::{Checkpoint, Counts, RunKind};
 
@@ -168,7 +169,7 @@ mod tests {
             let terms = Terms { page_size: size, sweep_page_size: 1000, calls_per_minute: 300 };
             let checkpoint = Checkpoint { page_size: size, ..Checkpoint::default() };
             // Nothing is walked yet, and a sweep that walks has no list behind it.
-            let left = terms.left(RunKind::Sweep, &checkpoint, &Counts::default(), length.into());
+            let left = terms.left(RunKind::Sweep, &checkpoint, &Counts::default(), length.into(), Waiting::default());
             assert_eq!(left.unwrap_or(2), calls, "{length} in pages of {size}");
         }
     }

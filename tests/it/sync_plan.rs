@@ -95,7 +95,9 @@ async fn what_a_plan_says_is_what_the_run_then_does_and_planning_writes_nothing(
     let now = world.syncer.clock.now();
     let ids: Vec<i64> = world.shop.with_catalogue(|catalogue| {
         let ids: Vec<_> = catalogue.ids().collect();
-        assert!(catalogue.move_stock(ids[3]) && catalogue.edit_price(ids[7], now) && catalogue.rename(ids[8], "New", now));
+        assert!(
+            catalogue.move_stock(ids[3]) && catalogue.edit_price(ids[7], now) && catalogue.rename(ids[8], "New", now)
+        );
         assert!(catalogue.change(ids[9], now, |product| product.set("PreOrderQuantity", SimValue::text("many"))));
         catalogue.add(12, now);
         ids

@@ -121,7 +121,7 @@ async fn show(app: &App, db: &Database, id: i64, json: bool) -> Result<Exit, Cli
     let now = app.now();
     let left = if worked_on(&run, now) {
         let held = products::count(db, store.id).await?;
-        forecast::left(&forecast::terms(&app.config, &store), &run, held, now)
+        forecast::left(db, &forecast::terms(&app.config, &store), &run, held, now).await?
     } else {
         None
     };

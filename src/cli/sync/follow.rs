@@ -203,7 +203,7 @@ impl Follower<'_> {
             let error = CliError::new(Exit::Failed, "the run is gone: the store was removed meanwhile");
             return Ok(Some(Err(error)));
         };
-        one.bar.update(&run, self.app.now());
+        one.bar.update(self.db, &run, self.app.now()).await?;
         if !run.state.unfinished() && !run.kind.covers(self.wish.kind) && !stopping {
             info!(
                 run.id = run.id,

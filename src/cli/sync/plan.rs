@@ -126,9 +126,7 @@ impl Planner<'_> {
                 biased;
                 planned = &mut work => return Ok(planned?),
                 () = tokio::time::sleep(LOOK) => {
-                    if let Ok(run) = plan.look().await {
-                        bar.update(&run, self.app.now());
-                    }
+                    bar.update(plan.copy(), &plan.look().await?, self.app.now()).await?;
                 }
             }
         }
@@ -155,16 +153,25 @@ impl Found {
 
     /// What is not as it should be, and what to do next.
     fn complaint(&self, wish: &Wish) -> Option<String> {
-        let Planned { run, cut_off, .. } = &self.planned;
+        let Planned { run, cut_off, waiting, .. } = &self.planned;
         if *cut_off {
             let all = if self.held == 0 {
                 "how many it takes is not known".to_owned()
             } else {
-                format!("a {} run of {} products takes about {}", run.kind, number(self.held), number(self.cost.calls))
+                format!("of {} products it takes about {}", number(self.held), number(self.cost.calls))
             };
+            let mut open = Vec::new();
+            for (count, what) in
+                [(waiting.look, "to be fetched"), (waiting.missing, "not listed and to be asked for by ID")]
+            {
+                if count > 0 {
+                    open.push(format!("; {} more products were {what}", number(count)));
+                }
+            }
             return Some(format!(
-                "cut off after {} calls (--max-calls): what lies behind them is not known, nor what is gone; {all}",
-                number(wish.max_calls)
+                "cut off after {} calls (--max-calls): what lies behind them is not known; {all}{}",
+                number(wish.max_calls),
+                open.concat()
             ));
         }
         let error = run.error.clone()?;
@@ -174,7 +181,7 @@ impl Found {
     }
 
     fn in_words(&self) -> String {
-        let Planned { run, restored, held_back, cut_off } = &self.planned;
+        let Planned { run, restored, held_back, cut_off, .. } = &self.planned;
         let counts = &run.counts;
         let least = if *cut_off { "at least " } else { "" };
         let back = if *restored > 0 { format!(" ({restored} of them restored)") } else { String::new() };
@@ -184,22 +191,20 @@ impl Found {
         } else {
             format!("it takes {}", forecast::in_words(&self.cost, self.calls_per_minute))
         };
+        let [inserted, updated, removed, quarantined, unchanged, seen] =
+            [counts.inserted, counts.updated, counts.removed, counts.quarantined, counts.unchanged, counts.seen]
+                .map(|count| number(count.unsigned_abs()));
         format!(
-            "a {} run would be {}: {least}{} inserts, {} updates{back}, {} removals{held}, {} in quarantine, {} unchanged of {} seen; {cost}",
+            "a {} run would be {}: {least}{inserted} inserts, {updated} updates{back}, {removed} removals{held}, \
+             {quarantined} in quarantine, {unchanged} unchanged of {seen} seen; {cost}",
             run.kind,
-            run.verdict.map_or("unfinished", Verdict::as_str),
-            counts.inserted,
-            counts.updated,
-            counts.removed,
-            counts.quarantined,
-            counts.unchanged,
-            counts.seen,
+            run.verdict.map_or("longer", Verdict::as_str),
         )
     }
 
     /// The plan as scripts read it: keyed as a run where the meaning is the same.
     fn object(&self, store: &str, wish: &Wish) -> Value {
-        let Planned { run, restored, held_back, cut_off } = &self.planned;
+        let Planned { run, restored, held_back, cut_off, waiting } = &self.planned;
         let mut object = run_json(store, run);
         object["run_id"] = Value::Null;
         if *cut_off {
@@ -210,6 +215,8 @@ impl Found {
         object["restored"] = json!(restored);
         object["removals_held"] = json!(held_back.unwrap_or(0));
         object["cut_off"] = json!(cut_off);
+        object["not_fetched"] = json!(waiting.look);
+        object["not_asked_for"] = json!(waiting.missing);
         object["max_calls"] = json!(wish.max_calls);
         object["calls_per_minute"] = json!(self.calls_per_minute);
         let secs = self.cost.time.as_secs_f64();

@@ -15,7 +15,8 @@ pub async fn dump(db: &Database) -> BTreeMap<&'static str, Vec<String>> {
                 sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.expect(table.name)
             }
             Pools::Sqlite(pool) => {
-                let columns: Vec<_> = table.columns.iter().map(|column| format!("quote(\"{}\")", column.name)).collect();
+                let columns: Vec<_> =
+                    table.columns.iter().map(|column| format!("quote(\"{}\")", column.name)).collect();
                 let sql = format!("SELECT {} FROM \"{}\" ORDER BY 1", columns.join(" || ', ' || "), table.name);
                 sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.expect(table.name)
             }
