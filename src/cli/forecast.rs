@@ -78,5 +78,5 @@ pub fn left_in_words(left: &Forecast) -> String {
 /// Adds what is left of a run to its object.
 pub fn add_left(object: &mut Value, left: Option<&Forecast>) {
     object["remaining_calls"] = json!(left.map(|left| left.calls));
-    object["remaining_secs"] = json!(left.map(|left| left.time.as_secs_f64().ceil() as u64));
+    object["remaining_secs"] = json!(left.map(|left| left.time.as_secs() + u64::from(left.time.subsec_nanos() > 0)));
 }

@@ -145,7 +145,7 @@ mod tests {
     fn the_time_is_that_of_the_budget_or_of_a_slow_store() {
         assert_eq!(TERMS.in_time(291).time, Duration::from_millis(61_001));
         assert_eq!(Terms { calls_per_minute: 30, ..TERMS }.in_time(30).time, Duration::from_millis(61_001));
-        assert_eq!(TERMS.at_pace(10, 5, Duration::from_secs(60)).time, Duration::from_mins(2));
+        assert_eq!(TERMS.at_pace(10, 5, Duration::from_mins(1)).time, Duration::from_mins(2));
         assert_eq!(TERMS.at_pace(291, 5, Duration::ZERO), TERMS.in_time(291));
         assert_eq!(TERMS.at_pace(0, 0, Duration::ZERO).time, Duration::ZERO);
     }

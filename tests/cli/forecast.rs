@@ -39,11 +39,11 @@ fn what_is_left_of_a_run_is_shown_whoever_works_on_it() {
         );
         // Pages 1 and 2, the empty one, and a list of three calls.
         let run = desk.json(&["runs", "show", "2", "--json"]);
-        assert_eq!((&run["remaining_calls"], &run["remaining_secs"]), (&json!(5), &json!(1)));
+        assert_eq!((&run["remaining_calls"], &run["remaining_secs"]), (&json!(6), &json!(1)));
         let status = &desk.json(&["status", "main", "--json"])[0];
-        assert_eq!((&status["remaining_calls"], &status["state"]), (&json!(5), &json!("running")));
-        desk.run(&["status", "main"]).exits(0).says(&["running, about 5 calls, 1 s left"]);
-        desk.run(&["runs", "show", "2"]).exits(0).says(&["still to come", "about 5 calls, 1 s left"]);
+        assert_eq!((&status["remaining_calls"], &status["state"]), (&json!(6), &json!("running")));
+        desk.run(&["status", "main"]).exits(0).says(&["running, about 6 calls, 1 s left"]);
+        desk.run(&["runs", "show", "2"]).exits(0).says(&["still to come", "about 6 calls, 1 s left"]);
 
         desk.sql(
             "UPDATE runs SET checkpoint = '{\"page\": 3, \"page_size\": 2, \"phase\": \"look\"}' WHERE id = 2;

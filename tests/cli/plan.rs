@@ -129,7 +129,7 @@ fn a_plan_that_is_interrupted_ends_well_and_leaves_nothing_behind() {
         shop.before_call(2, move |_| {
             called.send(()).expect("the test waits");
             // Until the signal is sent; then the answer comes.
-            drop(gone_on.recv());
+            _ = gone_on.recv();
         });
         let mut command = desk.std_command(&["sync", "main", "--plan"]);
         let mut plan = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
@@ -146,7 +146,7 @@ fn a_plan_that_is_interrupted_ends_well_and_leaves_nothing_behind() {
         let (go_on, gone_on) = mpsc::channel::<()>();
         shop.before_call(shop.calls_made() + 2, move |_| {
             called.send(()).expect("the test waits");
-            drop(gone_on.recv());
+            _ = gone_on.recv();
         });
         let mut plan = command.spawn().expect("the program starts");
         calls.recv().expect("the second call comes");

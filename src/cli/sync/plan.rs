@@ -89,7 +89,7 @@ struct Found {
 
 impl Planner<'_> {
     async fn plan<'s>(&self, store: &'s Store) -> (&'s Store, Result<Found, CliError>) {
-        (store, self.find_out(store).await)
+        (store, Box::pin(self.find_out(store)).await)
     }
 
     async fn find_out(&self, store: &Store) -> Result<Found, CliError> {
@@ -100,7 +100,7 @@ impl Planner<'_> {
             plan = Plan::prepare(&self.syncer, store, self.wish) => plan?,
             () = self.stop.cancelled() => return Err(PlanError::Interrupted.into()),
         };
-        let planned = self.follow(&plan, store).await;
+        let planned = Box::pin(self.follow(&plan, store)).await;
         plan.throw_away().await;
         let (planned, terms) = (planned?, forecast::terms(&self.app.config, store));
         let run = &planned.run;
