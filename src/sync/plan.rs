@@ -140,7 +140,7 @@ impl Plan {
         };
         let span = info_span!("plan", plan.kind = %self.kind().await?);
         let mut watch = std::pin::pin!(watch);
-        let mut work = std::pin::pin!(self.work(&ending).instrument(span));
+        let mut work = Box::pin(self.work(&ending).instrument(span));
         let run = tokio::select! {
             biased;
             run = &mut work => run,
