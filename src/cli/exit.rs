@@ -8,6 +8,7 @@ use crate::storage::StorageError;
 use crate::storage::crypter::CrypterError;
 use crate::storage::master_key::KeyError;
 use crate::storage::vault::VaultError;
+use crate::sync::plan::PlanError;
 use crate::telemetry::TelemetryError;
 use crate::transport::TransportError;
 
@@ -111,7 +112,8 @@ impl From<StorageError> for CliError {
             StorageError::UnknownStore { .. }
             | StorageError::StoreExists { .. }
             | StorageError::ChangesGone { .. }
-            | StorageError::ChangesAhead { .. } => Exit::Failed,
+            | StorageError::ChangesAhead { .. }
+            | StorageError::Scratch { .. } => Exit::Failed,
             StorageError::BadStoreName { .. }
             | StorageError::BadStoreUrl { .. }
             | StorageError::BadConsumerName { .. } => Exit::Usage,
@@ -140,6 +142,17 @@ impl From<VaultError> for CliError {
             VaultError::Storage(error) => error.into(),
             VaultError::Crypter(error) => error.into(),
             VaultError::Missing { .. } => Self::new(Exit::Configuration, error.to_string()),
+        }
+    }
+}
+
+impl From<PlanError> for CliError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Storage(error) => error.into(),
+            PlanError::Vault(error) => error.into(),
+            PlanError::Interrupted => Self::new(Exit::Interrupted, error.to_string()),
+            PlanError::Busy { .. } | PlanError::Moved => Self::new(Exit::Failed, error.to_string()),
         }
     }
 }

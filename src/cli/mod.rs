@@ -7,6 +7,7 @@ mod check;
 mod db;
 mod demo;
 mod exit;
+mod forecast;
 mod instances;
 mod keys;
 mod next_run;

@@ -3,11 +3,15 @@
 use std::io::IsTerminal;
 use std::sync::Mutex;
 
+use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::app::App;
+use super::forecast;
+use crate::domain::forecast::Terms;
 use crate::domain::run::Run;
 use crate::domain::store::Store;
-use crate::storage::{Database, StorageError, products};
+use crate::storage::{Database, StorageError, cursors, products};
 
 /// How many looks lie between two plain lines.
 const TICKS_A_LINE: u32 = 20;
@@ -17,6 +21,8 @@ const TICKS_A_LINE: u32 = 20;
 pub struct Progress {
     bars: MultiProgress,
     plain: bool,
+    /// Whether it is said what to expect.
+    foretells: bool,
 }
 
 impl Progress {
@@ -24,22 +30,43 @@ impl Progress {
     pub fn new(json: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal && !json { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), plain: !terminal && !json }
+        Self { bars: MultiProgress::with_draw_target(target), plain: !terminal && !json, foretells: !json }
     }
 
-    /// The progress of one store's run. What the mirror holds already is the estimate of what is to come; nobody counts it
-    /// where no bar is to be seen.
-    pub async fn store(&self, db: &Database, store: &Store) -> Result<StoreProgress, StorageError> {
-        let expected = if self.bars.is_hidden() { 0 } else { products::count(db, store.id).await? };
-        let bar = self.bars.add(ProgressBar::new(expected));
-        let template = if expected > 0 {
-            "{prefix} {bar:24} {pos}/~{len} products · {per_sec} · {msg} · {eta} left"
+    /// The same, without a word on what to expect.
+    pub fn without_forecast(self) -> Self {
+        Self { foretells: false, ..self }
+    }
+
+    /// The progress of one store's run, of which `db` holds the copy. What the copy holds already is the estimate of what is to
+    /// come; nobody counts it where nothing is shown. When the run has just been `queued` it is said what it will cost.
+    pub async fn store(
+        &self,
+        app: &App,
+        db: &Database,
+        store: &Store,
+        run: &Run,
+        queued: bool,
+    ) -> Result<StoreProgress, StorageError> {
+        let shown = self.plain || !self.bars.is_hidden();
+        let held = if shown { products::count(db, store.id).await? } else { 0 };
+        let before = (held.cast_signed() + run.counts.removed - run.counts.inserted).max(0).cast_unsigned();
+        let terms = forecast::terms(&app.config, store);
+        if shown && queued && self.foretells {
+            let whole = cursors::read(db, store.id).await?.edited.is_none();
+            let sentence = forecast::sentence(&terms, run.kind, held, whole);
+            self.suspend(|| super::complain(&format!("{}: {sentence}", store.name)));
+        }
+        let bar = self.bars.add(ProgressBar::new(before));
+        let template = if before > 0 {
+            "{prefix} {bar:24} {pos}/~{len} products · {per_sec} · {msg}"
         } else {
             "{prefix} {spinner} {pos} products · {per_sec} · {msg} · {elapsed}"
         };
         bar.set_style(ProgressStyle::with_template(template).expect("the templates above are valid"));
         bar.set_prefix(store.name.clone());
-        Ok(StoreProgress { bar, plain: self.plain, name: store.name.clone(), expected, ticks: Mutex::new(0) })
+        let (name, plain) = (store.name.clone(), self.plain);
+        Ok(StoreProgress { bar, shown, plain, name, before, terms, ticks: Mutex::new(0) })
     }
 
     /// Prints without tearing the bars.
@@ -52,27 +79,38 @@ impl Progress {
 #[derive(Debug)]
 pub struct StoreProgress {
     bar: ProgressBar,
+    shown: bool,
     plain: bool,
     name: String,
-    expected: u64,
+    /// Products held before the run.
+    before: u64,
+    terms: Terms,
     ticks: Mutex<u32>,
 }
 
 impl StoreProgress {
-    /// Shows where the run stands.
-    pub fn update(&self, run: &Run) {
+    /// Shows where the run of `db` stands at `now`.
+    pub async fn update(&self, db: &Database, run: &Run, now: DateTime<Utc>) -> Result<(), StorageError> {
+        if !self.shown {
+            return Ok(());
+        }
         let counts = run.counts;
         let seen = counts.seen.unsigned_abs();
-        if self.expected > 0 && seen > self.expected {
+        if self.before > 0 && seen > self.before {
             self.bar.set_length(seen);
         }
+        let held = (self.before.cast_signed() + counts.inserted - counts.removed).max(0).cast_unsigned();
+        let left = forecast::left(db, &self.terms, run, held, now).await?;
+        let left = left.map_or(String::new(), |left| format!("; {}", forecast::left_in_words(&left)));
+        let message = format!("{} pages, {} calls{left}", counts.pages, counts.calls);
         self.bar.set_position(seen);
-        self.bar.set_message(format!("{} pages, {} calls", counts.pages, counts.calls));
         let mut ticks = self.ticks.lock().expect("no panic while the ticks are held");
         *ticks += 1;
         if self.plain && (*ticks).is_multiple_of(TICKS_A_LINE) {
-            eprintln!("{}: {seen} products, {} pages, {} calls", self.name, counts.pages, counts.calls);
+            eprintln!("{}: {seen} products, {message}", self.name);
         }
+        self.bar.set_message(message);
+        Ok(())
     }
 }
 

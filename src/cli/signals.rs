@@ -12,6 +12,11 @@ use super::exit::Exit;
 
 /// Cancels `stop` at the first signal and ends the process at the second, until dropped.
 pub fn stop_on_signal(stop: CancellationToken) -> AbortOnDropHandle<()> {
+    stop_on_signal_and(stop, || {})
+}
+
+/// [`stop_on_signal`] that does `at_last` right before it ends the process.
+pub fn stop_on_signal_and(stop: CancellationToken, at_last: impl FnOnce() + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
@@ -27,6 +32,7 @@ pub fn stop_on_signal(stop: CancellationToken) -> AbortOnDropHandle<()> {
         info!("stopping after the page under way; once more leaves at once");
         stop.cancel();
         next().await;
+        at_last();
         std::process::exit(Exit::Interrupted as i32);
     }))
 }

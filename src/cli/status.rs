@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
-use super::instances;
 use super::next_run::next_run;
-use super::text;
+use super::{forecast, instances, text};
 use crate::domain::error::ErrorClass;
+use crate::domain::forecast::Forecast;
 use crate::domain::run::{Run, RunState, Verdict};
 use crate::domain::store::CredentialState;
 use crate::scheduler::plan::Plan;
 use crate::storage::overview::{self, Overview};
-use crate::storage::{Database, schedule};
+use crate::storage::{Database, StorageError, schedule};
 
 /// Show how the stores are doing, a line each.
 #[derive(Debug, Args)]
@@ -164,16 +164,21 @@ pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
     };
     let now = app.now();
     let next = next_runs(app, &db, &all, now).await?;
+    let left = left(app, &db, &all, now).await?;
     let next_of = |overview: &Overview| next.get(&overview.store.id).copied();
     if args.json {
-        super::say(all.iter().map(|overview| object(overview, next_of(overview), now)).collect::<Value>());
+        super::say(
+            all.iter()
+                .map(|overview| object(overview, next_of(overview), left.get(&overview.store.id), now))
+                .collect::<Value>(),
+        );
         return Ok(Exit::Done);
     }
     if all.is_empty() {
         super::complain("there is no store yet; add one with `netosync store add NAME --url URL`");
         return Ok(Exit::Done);
     }
-    let rows = all.iter().map(|overview| row(overview, next_of(overview), now));
+    let rows = all.iter().map(|overview| row(overview, next_of(overview), left.get(&overview.store.id), now));
     super::say(text::table(
         ["STORE", "STATE", "AS OF", "AGE", "NEXT", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"],
         rows,
@@ -218,11 +223,28 @@ async fn next_runs(
     Ok(next.collect())
 }
 
-fn row(overview: &Overview, next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> [String; 9] {
+/// What is left of the runs that workers are on, by store.
+async fn left(
+    app: &App,
+    db: &Database,
+    all: &[Overview],
+    now: DateTime<Utc>,
+) -> Result<HashMap<i64, Forecast>, StorageError> {
+    let mut left = HashMap::new();
+    for Overview { store, unfinished, products, .. } in all {
+        let Some(run) = unfinished else { continue };
+        let terms = forecast::terms(&app.config, store);
+        left.extend(forecast::left(db, &terms, run, *products, now).await?.map(|forecast| (store.id, forecast)));
+    }
+    Ok(left)
+}
+
+fn row(overview: &Overview, next: Option<DateTime<Utc>>, left: Option<&Forecast>, now: DateTime<Utc>) -> [String; 9] {
     let as_of = overview.store.as_of;
+    let left = left.map_or(String::new(), |left| format!(", {}", forecast::left_in_words(left)));
     [
         overview.store.name.clone(),
-        State::of(overview, now).words().to_owned(),
+        format!("{}{left}", State::of(overview, now).words()),
         as_of.map_or("never".to_owned(), text::time),
         as_of.map_or(String::new(), |at| text::age(at, now)),
         next.map_or("-".to_owned(), |at| if at <= now { "now".to_owned() } else { text::time(at) }),
@@ -237,9 +259,9 @@ fn verdict(overview: &Overview) -> Option<Verdict> {
     overview.last_succeeded.as_ref()?.verdict
 }
 
-fn object(overview: &Overview, next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Value {
+fn object(overview: &Overview, next: Option<DateTime<Utc>>, left: Option<&Forecast>, now: DateTime<Utc>) -> Value {
     let store = &overview.store;
-    json!({
+    let mut object = json!({
         "store": store.name,
         "state": State::of(overview, now),
         "as_of": store.as_of,
@@ -251,5 +273,7 @@ fn object(overview: &Overview, next: Option<DateTime<Utc>>, now: DateTime<Utc>) 
         "error_class": error_class(overview),
         "why_not": why_not(overview, now),
         "run_id": overview.unfinished.as_ref().or(overview.last_ended.as_ref()).map(|run| run.id),
-    })
+    });
+    forecast::add_left(&mut object, left);
+    object
 }

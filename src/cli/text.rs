@@ -1,5 +1,7 @@
 //! What people read: tables, lists of facts, times and ages. Texts that come from a store lose their control codes.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{Table, presets};
 
@@ -42,6 +44,24 @@ pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
+/// A number as people read it: 12,431.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group)).collect();
+    groups.join(",")
+}
+
+/// How long something takes: 27 s, 4 min, 1 h 20 min. Never nothing.
+pub fn span(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    // Up, so that nobody waits longer than was said.
+    match (seconds, seconds.div_ceil(60)) {
+        (..=90, _) => format!("{} s", seconds.max(1)),
+        (_, minutes @ ..=90) => format!("{minutes} min"),
+        (_, minutes) => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
 /// `text` on one line, without anything a terminal would act on.
 pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -63,6 +83,14 @@ mod tests {
         let ages = [0, 59, 60, 3599, 3600, 86_399, 86_400, 864_000, -5];
         let told = ages.map(|seconds| age(now - TimeDelta::seconds(seconds), now));
         assert_eq!(told, ["0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 d", "10 d", "0 s"]);
+    }
+
+    #[test]
+    fn numbers_and_spans_are_short_to_read() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+        let told = [0, 1, 90, 91, 120, 5400, 5401, 86_400].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(told, ["1 s", "1 s", "90 s", "2 min", "2 min", "90 min", "1 h 31 min", "24 h 0 min"]);
+        assert_eq!(span(Duration::from_millis(1001)), "2 s");
     }
 
     #[test]

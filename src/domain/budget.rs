@@ -54,6 +54,13 @@ impl BudgetState {
     }
 }
 
+/// How long so many calls take at least for somebody who begins with an empty bucket, as every run does.
+#[must_use]
+pub fn time_of(calls: u64, calls_per_minute: u32) -> Duration {
+    let (_, regain) = rates(calls_per_minute);
+    Duration::from_millis(calls.saturating_mul(CALL).div_ceil(regain))
+}
+
 /// The calls one store has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {

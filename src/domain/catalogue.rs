@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 /// One column of a mirrored table.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Column {
     /// Name in the database.
     pub name: &'static str,

@@ -22,3 +22,14 @@ pub struct Finding {
     /// What is to be done.
     pub kind: FindingKind,
 }
+
+/// How many products of a run wait to be dealt with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// To be fetched.
+    pub look: u64,
+    /// To be asked for by ID.
+    pub missing: u64,
+    /// To be asked for once more.
+    pub gone: u64,
+}

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::catalogue::{Child, PRODUCT};
+use super::catalogue::{Child, Column, PRODUCT};
 use super::product::{ContentHash, MAPPING_VERSION, Product, Value, hash_row};
 
 /// Columns whose difference shows that the product was edited, so that all of it has to be asked for.
@@ -34,6 +34,12 @@ fn place(name: &str) -> usize {
 pub fn columns() -> impl Iterator<Item = &'static str> {
     SIGNS.into_iter().chain(AMOUNTS)
 }
+
+/// What [`difference`] and [`take_over`] look at of a product that is held, besides its [`LISTS`].
+pub static COMPARED: LazyLock<Vec<Column>> = LazyLock::new(|| {
+    let of_light = |column: &&Column| column.name == EXTRA || columns().any(|name| name == column.name);
+    PRODUCT.iter().filter(of_light).copied().collect()
+});
 
 /// What a light record says about the product that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ pub mod cursor;
 pub mod digest;
 pub mod error;
 pub mod finding;
+pub mod forecast;
 pub mod http;
 pub mod incident;
 pub mod json;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 use tracing::info;
 
 use super::manners::{Manners, Patience, SHORT_LIFE};
@@ -69,6 +69,17 @@ impl Database {
         };
         Ok(Self { orm, pool, schema: schema.to_owned(), target, clock })
     }
+
+    /// Makes a database file that is thrown away: nothing of it has to survive a power cut.
+    ///
+    /// # Errors
+    /// [`StorageError::Connect`].
+    pub(super) async fn throwaway(file: &Path, clock: SharedClock) -> Result<Self, StorageError> {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+        let (pool, target) = sqlite_pool(options.synchronous(SqliteSynchronous::Off), true).await?;
+        let orm = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone());
+        Ok(Self { orm, pool: Pool::Sqlite(pool), schema: String::new(), target, clock })
+    }
 }
 
 fn bad_url(reason: impl Into<String>) -> StorageError {
@@ -96,11 +107,15 @@ async fn open_sqlite(url: &str, rest: &str) -> Result<(Pool, String), StorageErr
         return Err(bad_url("a database in memory would be lost with the process"));
     }
     let options = SqliteConnectOptions::from_str(url).map_err(|error| bad_url(configuration_reason(&error)))?;
-    let file = options.get_filename().to_owned();
     let may_create = parameters.split('&').any(|p| p == "mode=rwc");
+    let (pool, target) = sqlite_pool(options.synchronous(SQLITE_SYNCHRONOUS), may_create).await?;
+    Ok((Pool::Sqlite(pool), target))
+}
+
+async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<(SqlitePool, String), StorageError> {
+    let file = options.get_filename().to_owned();
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SQLITE_SYNCHRONOUS)
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
         .disable_statement_logging();
@@ -111,7 +126,7 @@ async fn open_sqlite(url: &str, rest: &str) -> Result<(Pool, String), StorageErr
         .connect_with(options)
         .await
         .map_err(|source| sqlite_refused(&file, may_create, source))?;
-    Ok((Pool::Sqlite(pool), target))
+    Ok((pool, target))
 }
 
 /// SQLite says "unable to open database file" for nearly everything; the file system knows more.

@@ -37,6 +37,13 @@ pub enum StorageError {
         #[source]
         source: sqlx::Error,
     },
+    /// There is no place for a copy that is thrown away.
+    #[error("cannot make a folder for the plan's copy in {}: {source}; give another with TMPDIR=", std::env::temp_dir().display())]
+    Scratch {
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// There is no room left. Whatever was half written is taken back.
     #[error("could not {doing}: the database's disk is full; make room and start again, it goes on where it was")]
     DiskFull {

@@ -4,7 +4,7 @@
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Database, StorageError};
-use crate::domain::finding::FindingKind;
+use crate::domain::finding::{FindingKind, Waiting};
 use crate::entity::findings::{Column, Entity};
 
 /// The next findings of a kind behind `after`, by ID.
@@ -32,6 +32,30 @@ pub async fn next(
 /// [`StorageError::Query`].
 pub async fn count(db: &Database, run_id: i64, kind: FindingKind) -> Result<u64, StorageError> {
     of(run_id, kind).count(db.orm()).await.map_err(StorageError::query("count what the sweep has found"))
+}
+
+/// How many findings of each kind there are.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn waiting(db: &Database, run_id: i64) -> Result<Waiting, StorageError> {
+    let kinds = Entity::find()
+        .select_only()
+        .column(Column::Kind)
+        .column_as(Column::InventoryId.count(), "rows")
+        .filter(Column::RunId.eq(run_id))
+        .group_by(Column::Kind);
+    let kinds = kinds.into_tuple::<(String, i64)>().all(db.orm()).await;
+    let mut waiting = Waiting::default();
+    for (kind, rows) in kinds.map_err(StorageError::query("count what the sweep has found"))? {
+        match FindingKind::parse(&kind) {
+            Some(FindingKind::Look) => waiting.look = rows.unsigned_abs(),
+            Some(FindingKind::Missing) => waiting.missing = rows.unsigned_abs(),
+            Some(FindingKind::Gone) => waiting.gone = rows.unsigned_abs(),
+            None => {}
+        }
+    }
+    Ok(waiting)
 }
 
 /// Forgets everything a run has found, once it has ended.

@@ -39,6 +39,7 @@ pub mod runs;
 pub mod runs_waiting;
 pub mod schedule;
 pub mod schema;
+pub mod scratch;
 pub mod store_calls;
 pub mod stores;
 pub mod vault;

@@ -12,6 +12,7 @@ mod listing;
 mod look;
 mod outcome;
 mod page;
+pub mod plan;
 mod progress;
 mod refusal;
 mod removal;

@@ -116,6 +116,9 @@ impl Sequence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::finding::Waiting;
+    use crate::domain::forecast::Terms;
+    use crate::domain::run::{Checkpoint, Counts, RunKind};
 
     /// Walks over a server that answers page n with `answer(n, how often n was asked before)`, the records as numbers.
     fn walk(asked: u32, answer: impl Fn(u32, usize) -> Vec<u32>) -> (Vec<u32>, Vec<u32>, Vec<String>) {
@@ -157,6 +160,18 @@ mod tests {
         let one = list(2, 2);
         assert_eq!(walk(9, |page, _| one(page)).0, [0, 1]);
         assert_eq!(walk(2, |_, _| Vec::new()), (vec![0, 1], vec![], vec![]));
+    }
+
+    #[test]
+    fn a_forecast_is_what_a_walk_costs() {
+        for (length, size) in [(0, 2), (1, 2), (2, 2), (3, 2), (4, 2), (40, 10), (41, 10), (1000, 200), (1001, 200)] {
+            let calls = walk(size, |page, _| list(length, size)(page)).0.len() as u64;
+            let terms = Terms { page_size: size, sweep_page_size: 1000, calls_per_minute: 300 };
+            let checkpoint = Checkpoint { page_size: size, ..Checkpoint::default() };
+            // Nothing is walked yet, and a sweep that walks has no list behind it.
+            let left = terms.left(RunKind::Sweep, &checkpoint, &Counts::default(), length.into(), Waiting::default());
+            assert_eq!(left.unwrap_or(2), calls, "{length} in pages of {size}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! * An error never holds a header, nor a credential the server sent back, nor more than the first characters of a body.
 //! * A call is at least once: one that timed out may have been answered. Connectors only read, so a repeat does no harm.
 
+mod allowance;
 mod classify;
 mod context;
 mod guard;
@@ -39,6 +40,7 @@ use crate::domain::http::{Answer, HeaderText, Request};
 use crate::metrics::labels::Called;
 use crate::metrics::{Call, Metrics};
 
+pub use allowance::Allowance;
 pub use context::{CallContext, UnderLease};
 pub use live_lease::{LiveLease, Renewal};
 pub use pulse::Pulse;
@@ -101,7 +103,7 @@ pub fn quotable(request: &Request, said: &str) -> String {
 }
 
 /// Sends requests. One for the whole process: it keeps the connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Transport {
     https: reqwest::Client,
     /// Plain http to addresses that are not public; there is none unless it is allowed.
@@ -109,6 +111,8 @@ pub struct Transport {
     settings: Settings,
     clock: SharedClock,
     metrics: Arc<Metrics>,
+    /// How many calls it makes at the most, if there is such a limit.
+    allowance: Option<Arc<Allowance>>,
 }
 
 impl Transport {
@@ -116,13 +120,19 @@ impl Transport {
     pub fn new(settings: Settings, clock: SharedClock) -> Result<Self, TransportError> {
         let https = client(&settings, if settings.allow_loopback { Reach::Any } else { Reach::Public })?;
         let http = settings.allow_loopback.then(|| client(&settings, Reach::NotPublic)).transpose()?;
-        Ok(Self { https, http, settings, clock, metrics: Arc::default() })
+        Ok(Self { https, http, settings, clock, metrics: Arc::default(), allowance: None })
     }
 
     /// Counts its calls there.
     #[must_use]
     pub fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same connections, for so many calls and no more.
+    #[must_use]
+    pub fn allowed(self, allowance: Arc<Allowance>) -> Self {
+        Self { allowance: Some(allowance), ..self }
     }
 
     /// Where its calls are counted; whoever works with it counts there too.
@@ -188,6 +198,7 @@ impl Transport {
         let mut retries = None;
         loop {
             ctx.turn(target.host()).await?;
+            self.allowance.as_deref().map_or(Ok(()), Allowance::take)?;
             let retries = retries.get_or_insert_with(|| policy.begin());
             let post = client.post(request.url.clone()).headers(headers.clone()).body(request.body.clone());
             let error = match ctx.try_once(self.once(target, post, &redactor)).await?.and_then(&decode) {

@@ -2,9 +2,13 @@
 
 mod changes;
 mod check;
+#[path = "../it/support/dump.rs"]
+mod dump;
 mod engines;
+mod forecast;
 mod history;
 mod next_run;
+mod plan;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/postgres.rs"]
 mod postgres;

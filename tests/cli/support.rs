@@ -15,6 +15,7 @@ use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::dump::dump;
 use crate::postgres::Scratch;
 
 /// A key that opens nothing. It is the canary of the tests that look for leaks.
@@ -55,6 +56,28 @@ impl Desk {
         desk
     }
 
+    /// What commands have left in their folder for temporary files.
+    pub fn left_behind(&self) -> Vec<std::ffi::OsString> {
+        let entries = std::fs::read_dir(self.temporary()).expect("the folder is there");
+        entries.map(|entry| entry.expect("readable").file_name()).collect()
+    }
+
+    fn temporary(&self) -> std::path::PathBuf {
+        let folder = self.folder().join("tmp");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        folder
+    }
+
+    /// Everything the database holds.
+    pub fn dump(&self) -> std::collections::BTreeMap<&'static str, Vec<String>> {
+        let db = self.open();
+        self.runtime.block_on(async {
+            let all = dump(&db).await;
+            db.close().await;
+            all
+        })
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -79,7 +102,7 @@ impl Desk {
     /// The same, for a test that talks to it while it runs.
     pub fn std_command(&self, args: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_netosync"));
-        command.current_dir(self.folder()).args(args);
+        command.current_dir(self.folder()).args(args).env("TMPDIR", self.temporary());
         for (name, value) in [
             ("DATABASE__URL", self.database.as_str()),
             ("TRANSPORT__ALLOW_LOOPBACK", "true"),

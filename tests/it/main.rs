@@ -23,6 +23,7 @@ mod sync_faults;
 mod sync_learned;
 mod sync_lease;
 mod sync_live_lease;
+mod sync_plan;
 mod sync_slices;
 mod sync_sweep;
 mod takeover;

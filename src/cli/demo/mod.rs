@@ -97,7 +97,7 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
     let stop = CancellationToken::new();
     let _signals = super::signals::stop_on_signal(stop.clone());
     let sync = async |store: &Store| {
-        let progress = Progress::new(false);
+        let progress = Progress::new(false).without_forecast();
         let hands = Hands::with(app, syncer.clone(), db, stop.clone());
         let wish = Wish { kind: RunKind::Full, approve_removals: false };
         let follower = Follower { app, db, wish, stop: &stop, progress: &progress, hands };

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::exit::{CliError, Exit};
+use super::status::worked_on;
 use super::sync::run_json;
-use super::text;
+use super::{forecast, text};
 use crate::domain::run::{Run, RunState, Verdict};
-use crate::storage::{Database, runs, stores};
+use crate::storage::{Database, products, runs, stores};
 
 /// Look at the runs, cancel one or try one again.
 #[derive(Debug, Args)]
@@ -75,7 +76,7 @@ pub async fn run(app: &App, args: &RunsArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
     match &args.command {
         RunsCommand::List { store, limit, json } => list(&db, store.as_deref(), *limit, *json).await,
-        RunsCommand::Show { id, json } => show(&db, *id, *json).await,
+        RunsCommand::Show { id, json } => show(app, &db, *id, *json).await,
         RunsCommand::Cancel { id } => change::cancel(app, &db, *id).await,
         RunsCommand::Retry { id } => change::retry(app, &db, *id).await,
     }
@@ -114,17 +115,26 @@ async fn list(db: &Database, store: Option<&str>, limit: u64, json: bool) -> Res
     Ok(Exit::Done)
 }
 
-async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
+async fn show(app: &App, db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
     let run = find(db, id).await?;
-    let store = stores::load_store(db, run.store_id).await?.name;
+    let store = stores::load_store(db, run.store_id).await?;
+    let now = app.now();
+    let left = if worked_on(&run, now) {
+        let held = products::count(db, store.id).await?;
+        forecast::left(db, &forecast::terms(&app.config, &store), &run, held, now).await?
+    } else {
+        None
+    };
     if json {
-        super::say(object(&store, &run));
+        let mut object = object(&store.name, &run);
+        forecast::add_left(&mut object, left.as_ref());
+        super::say(object);
         return Ok(Exit::Done);
     }
     let counts = run.counts;
     let facts = [
         ("run", run.id.to_string()),
-        ("store", store),
+        ("store", store.name),
         ("kind", run.kind.to_string()),
         ("trigger", run.trigger.to_string()),
         ("state", run.state.to_string()),
@@ -150,6 +160,7 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
         ("quarantined", counts.quarantined.to_string()),
         ("pages", counts.pages.to_string()),
         ("calls", counts.calls.to_string()),
+        ("still to come", left.as_ref().map_or(String::new(), forecast::left_in_words)),
     ];
     super::say(text::facts(&facts));
     Ok(Exit::Done)

@@ -186,7 +186,7 @@ impl Follower<'_> {
         if !inserted {
             info!(run.id = run.id, store.name = store.name, "attached to the unfinished run");
         }
-        let bar = self.progress.store(self.db, store).await?;
+        let bar = self.progress.store(self.app, self.db, store, &run, inserted).await?;
         let told = Told::default();
         Ok(Followed { store: store.clone(), run_id: run.id, bar, told, may_take: inserted, ours: false, rests: 0 })
     }
@@ -203,7 +203,7 @@ impl Follower<'_> {
             let error = CliError::new(Exit::Failed, "the run is gone: the store was removed meanwhile");
             return Ok(Some(Err(error)));
         };
-        one.bar.update(&run);
+        one.bar.update(self.db, &run, self.app.now()).await?;
         if !run.state.unfinished() && !run.kind.covers(self.wish.kind) && !stopping {
             info!(
                 run.id = run.id,

@@ -2,6 +2,7 @@
 
 mod follow;
 mod hands;
+mod plan;
 mod report;
 
 use chrono::{DateTime, Utc};
@@ -27,10 +28,13 @@ use crate::storage::{Database, StorageError, stores};
 /// Starts a run for each store, or attaches to its unfinished one, shows progress and ends with the run's outcome:
 /// 0 complete, 5 key refused, 6 partial, 7 store not reachable, 1 failed. While a `netosync run` is alive that works on the
 /// runs and Ctrl-C only ends the watching; else this command works on them itself.
+///
+/// With --plan it makes the calls of the run and writes nothing: it prints what the run would insert, update, remove or be kept from
+/// removing, and what it costs. As long as nothing changes in the store, the run that follows does exactly that.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
-    after_help = "Examples:\n  netosync sync main\n  netosync sync --all --json\n  netosync sync main --kind sweep\n  netosync sync main --detach"
+    after_help = "Examples:\n  netosync sync main\n  netosync sync --all --json\n  netosync sync main --kind sweep\n  netosync sync main --plan\n  netosync sync main --detach"
 )]
 pub struct SyncArgs {
     /// Names of the stores.
@@ -46,6 +50,13 @@ pub struct SyncArgs {
     /// Remove what the store does not have any more, however much it is (see removal.max_share).
     #[arg(long)]
     approve_removals: bool,
+    /// Make the calls, write nothing, and print what the run would do (6 = it would end as partial, hold removals back, or has
+    /// more calls than --max-calls).
+    #[arg(long, conflicts_with = "detach")]
+    plan: bool,
+    /// Calls a plan may make for each store; what it has seen up to there is printed as "at least".
+    #[arg(long, value_name = "N", requires = "plan", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    max_calls: u64,
     /// Queue the runs and return at once; a running `netosync run` works on them.
     #[arg(long)]
     detach: bool,
@@ -64,10 +75,19 @@ pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
         match store {
             Ok(store) => chosen.push(store),
             Err(error) => {
-                report_error(&name, args.kind, &error, args.json);
+                if args.plan {
+                    plan::report_error(&name, args.kind, &error, args.json);
+                } else {
+                    report_error(&name, args.kind, &error, args.json);
+                }
                 exits.push(error.exit);
             }
         }
+    }
+    if args.plan {
+        let wish = plan::Wish { kind: args.kind, approve_removals: args.approve_removals, max_calls: args.max_calls };
+        exits.extend(plan::run(app, &db, &wish, chosen, args.json).await?);
+        return Ok(Exit::gravest(exits));
     }
     let wish = Wish { kind: args.kind, approve_removals: args.approve_removals };
     if args.detach {

@@ -37,13 +37,18 @@ pub fn report(store: &str, run: &Run, as_json: bool) {
 /// Says why there is no outcome: on stderr, and for scripts as an object like that of a run.
 pub fn report_error(store: &str, kind: RunKind, error: &CliError, as_json: bool) {
     if as_json {
-        say(json!({
-            "run_id": null, "store": store, "kind": kind, "state": null, "verdict": null,
-            "pages": 0, "calls": 0, "seen": 0, "inserted": 0, "updated": 0, "unchanged": 0, "removed": 0, "quarantined": 0,
-            "error_class": null, "error": error.message, "duration_ms": null,
-        }));
+        say(error_json(store, kind, &error.message));
     }
     complain(&format!("error: {store}: {}", error.message));
+}
+
+/// The object of a store that has no outcome.
+pub fn error_json(store: &str, kind: RunKind, error: &str) -> serde_json::Value {
+    json!({
+        "run_id": null, "store": store, "kind": kind, "state": null, "verdict": null,
+        "pages": 0, "calls": 0, "seen": 0, "inserted": 0, "updated": 0, "unchanged": 0, "removed": 0, "quarantined": 0,
+        "error_class": null, "error": error, "duration_ms": null,
+    })
 }
 
 /// A run as scripts read it, keyed like the columns of `runs` (design §5).

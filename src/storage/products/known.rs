@@ -67,7 +67,7 @@ impl Transaction {
         Ok(products)
     }
 
-    async fn select(
+    pub(super) async fn select(
         &mut self,
         table: &str,
         columns: &'static [Column],

@@ -3,6 +3,7 @@
 //! [`commit_page`], [`mark_removed`] and [`replay`] are all that writes product tables. What it costs grows with what changed: a page
 //! of unchanged products is one read, one update of the run and a commit.
 
+mod copy;
 mod known;
 mod postgres;
 mod removal;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
+pub(super) use self::copy::copy_light;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
 use self::rows::{Cell, Rows};

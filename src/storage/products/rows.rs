@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::domain::catalogue::{ChildTable, Kind, PRODUCT, TEXTS};
+use crate::domain::catalogue::{ChildTable, Column, Kind, PRODUCT, TEXTS};
 use crate::domain::product::Value;
 
 /// Type of a column on its way to the database.
@@ -74,6 +74,11 @@ const PRODUCT_KEY: (&str, CellKind) = ("inventory_id", CellKind::Of(Kind::Int));
 impl<'a> Rows<'a> {
     /// No rows yet for `products`.
     pub fn products() -> Self {
+        Self::part_of_products(PRODUCT)
+    }
+
+    /// No rows yet for `products`, with these columns of the catalogue only.
+    pub fn part_of_products(fields: &'static [Column]) -> Self {
         let own = [
             ("content_hash", CellKind::Bytes),
             ("first_seen_at", CellKind::Of(Kind::Time)),
@@ -81,7 +86,7 @@ impl<'a> Rows<'a> {
             ("removed_at", CellKind::Of(Kind::Time)),
             ("light_hash", CellKind::Bytes),
         ];
-        let fields = PRODUCT.iter().map(|column| (column.name, CellKind::Of(column.kind)));
+        let fields = fields.iter().map(|column| (column.name, CellKind::Of(column.kind)));
         Self::new("products", [STORE, PRODUCT_KEY].into_iter().chain(own).chain(fields), 2, Conflict::Update)
     }
 

@@ -323,7 +323,7 @@ impl Transaction {
         Ok(found.into_iter().collect())
     }
 
-    async fn insert(&mut self, rows: &Rows<'_>) -> sqlx::Result<()> {
+    pub(super) async fn insert(&mut self, rows: &Rows<'_>) -> sqlx::Result<()> {
         if rows.len() == 0 {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use netosync::domain::secret::Secret;
 use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
+pub mod dump;
 pub mod fleet;
 pub mod hook;
 pub mod mirrored;

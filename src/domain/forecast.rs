@@ -1,0 +1,178 @@
+//! What a run will cost: products to calls to time. Pure.
+//!
+//! The number of products is what the copy holds; the API has no count to ask for. What changed is not known before, so calls for
+//! single products by ID come on top, and the forecast of an incremental run is its least. The walk's numbers are exact, those of a
+//! list with seams are right within a few in a hundred; a test in [`crate::sync`] holds both to what the runs do.
+
+use std::time::Duration;
+
+use super::budget::time_of;
+use super::finding::Waiting;
+use super::run::{Checkpoint, Counts, Phase, RunKind};
+
+/// What a store's calls bring and how often it may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Products a page in full detail.
+    pub page_size: u32,
+    /// Products a page in little detail.
+    pub sweep_page_size: u32,
+    /// Calls in a minute.
+    pub calls_per_minute: u32,
+}
+
+/// What is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// API calls.
+    pub calls: u64,
+    /// The time they take.
+    pub time: Duration,
+}
+
+impl Terms {
+    /// What a run of a store with so many `products` costs. An incremental run that has a cursor asks for what was edited since,
+    /// which is at least this; `whole` says that it has none and asks for everything.
+    #[must_use]
+    pub fn run(&self, kind: RunKind, products: u64, whole: bool) -> Forecast {
+        self.in_time(match kind {
+            RunKind::Full => walk(products, self.page_size) + list(products, self.sweep_page_size),
+            RunKind::Sweep => list(products, self.sweep_page_size),
+            RunKind::Incremental if whole => list(products, self.page_size),
+            RunKind::Incremental => list(1, self.page_size),
+        })
+    }
+
+    /// So many calls in the time the budget gives them.
+    #[must_use]
+    pub fn in_time(&self, calls: u64) -> Forecast {
+        Forecast { calls, time: time_of(calls, self.calls_per_minute) }
+    }
+
+    /// What is left of a run that has `made` its calls in so much time: a store that answers more slowly than its budget allows
+    /// goes on as it did.
+    #[must_use]
+    pub fn at_pace(&self, calls: u64, made: u64, lasted: Duration) -> Forecast {
+        let Forecast { calls, time } = self.in_time(calls);
+        let pace = if made == 0 { Duration::ZERO } else { lasted.div_f64(made as f64) };
+        Forecast { calls, time: time.max(pace.mul_f64(calls as f64)) }
+    }
+
+    /// The calls that are left of a run that is at `checkpoint` and has found what `waiting` counts; `held` products are in the copy
+    /// now. `None` where that cannot be said: the first time a store is read nobody knows how much there is, and only the answers
+    /// tell what was edited.
+    #[must_use]
+    pub fn left(
+        &self,
+        kind: RunKind,
+        checkpoint: &Checkpoint,
+        counts: &Counts,
+        held: u64,
+        waiting: Waiting,
+    ) -> Option<u64> {
+        let position = checkpoint.listed.place.map_or(0, |place| place.position);
+        let before = (held.cast_signed() + counts.removed - counts.inserted).max(0).cast_unsigned();
+        let known = before > 0;
+        let by_id = |products: u64| products.div_ceil(checkpoint.page_size.max(1).into());
+        // What is missing and stays so is asked for twice.
+        let confirmed = 2 * by_id(waiting.missing) + by_id(waiting.gone);
+        match (checkpoint.phase, kind) {
+            (Phase::Walk, kind) if known => {
+                let walked = u64::from(checkpoint.page);
+                let closing = if kind == RunKind::Full { list(held, self.sweep_page_size) } else { 0 };
+                Some(walk(held, checkpoint.page_size).saturating_sub(walked).max(1) + closing)
+            }
+            // The walk before it has shown how much there is.
+            (Phase::List, RunKind::Full) => Some(self.left_of_list(position, held) + by_id(waiting.look) + confirmed),
+            (Phase::List, RunKind::Sweep) if known => {
+                Some(self.left_of_list(position, held) + by_id(waiting.look) + confirmed)
+            }
+            (Phase::Walk | Phase::List, _) => None,
+            (Phase::Look, _) => Some(by_id(waiting.look) + confirmed),
+            (Phase::Confirm, _) => Some(confirmed),
+            (Phase::Over, _) => Some(0),
+        }
+    }
+
+    fn left_of_list(&self, position: u64, products: u64) -> u64 {
+        let all = list(products, self.sweep_page_size);
+        let pages = position / u64::from(self.sweep_page_size.max(1));
+        all.saturating_sub(pages).max(1)
+    }
+}
+
+/// Calls of a walk: its pages and the empty one behind them, and one more where a full page leaves it open whether that is the end.
+fn walk(products: u64, size: u32) -> u64 {
+    let size = u64::from(size.max(1));
+    products.div_ceil(size) + if products.is_multiple_of(size) { 2 } else { 1 }
+}
+
+/// Calls of a list that is read with seams: each page begins with what the one before has shown, and begins where a multiple of its
+/// size does, so pages far behind are shorter.
+fn list(products: u64, size: u32) -> u64 {
+    let size = u64::from(size.max(2));
+    // The page that shows the end, and one more where nothing else vouches for it.
+    let end = if products < 8 { 2 } else { 1 };
+    let (mut covered, mut calls) = (size, 1);
+    while covered < products {
+        let page = (covered - 1).div_ceil(size);
+        let limit = (covered - 1) / page;
+        covered = ((page + 1) * limit).max(covered + size.div_ceil(4));
+        calls += 1;
+    }
+    calls + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::{Listed, Place};
+
+    const TERMS: Terms = Terms { page_size: 200, sweep_page_size: 1000, calls_per_minute: 300 };
+
+    #[test]
+    fn a_forecast_counts_pages_the_end_and_the_closing_sweep() {
+        let calls = |kind, products| TERMS.run(kind, products, false).calls;
+        assert_eq!((walk(0, 200), walk(1, 200), walk(200, 200), walk(201, 200)), (2, 2, 3, 3));
+        assert_eq!(calls(RunKind::Full, 12_431), 64 + 14);
+        assert_eq!(calls(RunKind::Sweep, 12_431), 14);
+        assert_eq!(calls(RunKind::Incremental, 12_431), 3);
+        assert_eq!(TERMS.run(RunKind::Incremental, 12_431, true).calls, 66);
+        assert!((100..=112).contains(&calls(RunKind::Sweep, 100_000)), "{}", calls(RunKind::Sweep, 100_000));
+    }
+
+    #[test]
+    fn the_time_is_that_of_the_budget_or_of_a_slow_store() {
+        assert_eq!(TERMS.in_time(291).time, Duration::from_millis(61_001));
+        assert_eq!(Terms { calls_per_minute: 30, ..TERMS }.in_time(30).time, Duration::from_millis(61_001));
+        assert_eq!(TERMS.at_pace(10, 5, Duration::from_mins(1)).time, Duration::from_mins(2));
+        assert_eq!(TERMS.at_pace(291, 5, Duration::ZERO), TERMS.in_time(291));
+        assert_eq!(TERMS.at_pace(0, 0, Duration::ZERO).time, Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_left_shrinks_with_the_pages_and_is_not_known_of_a_first_load() {
+        let at = |phase, page, position| {
+            let listed = Listed { place: Some(Place { covered: Some(1), position, limit: 1000 }), ..Listed::default() };
+            Checkpoint { page, page_size: 200, phase, listed, ..Checkpoint::default() }
+        };
+        let left = |kind, checkpoint: &Checkpoint, counts: Counts, held| {
+            TERMS.left(kind, checkpoint, &counts, held, Waiting { look: 500, missing: 1, gone: 0 })
+        };
+        let none = Counts::default();
+        let all = TERMS.run(RunKind::Full, 10_000, false).calls;
+        assert_eq!(left(RunKind::Full, &at(Phase::Walk, 0, 0), none, 10_000), Some(all));
+        assert_eq!(left(RunKind::Full, &at(Phase::Walk, 20, 0), none, 10_000), Some(all - 20));
+        assert_eq!(left(RunKind::Full, &at(Phase::Walk, 900, 0), none, 10_000), Some(1 + list(10_000, 1000)));
+        let first = Counts { inserted: 4000, ..none };
+        assert_eq!(left(RunKind::Full, &at(Phase::Walk, 20, 0), first, 4000), None);
+        assert_eq!(left(RunKind::Full, &at(Phase::List, 50, 4000), first, 4000), Some(1 + 3 + 2));
+        assert_eq!(left(RunKind::Sweep, &at(Phase::List, 0, 5000), none, 10_000), Some(list(10_000, 1000) - 5 + 3 + 2));
+        assert_eq!(left(RunKind::Sweep, &at(Phase::List, 0, 5000), first, 4000), None);
+        assert_eq!(left(RunKind::Sweep, &at(Phase::Walk, 20, 0), none, 10_000), Some(32));
+        assert_eq!(left(RunKind::Incremental, &at(Phase::List, 0, 200), none, 10_000), None);
+        assert_eq!(left(RunKind::Sweep, &at(Phase::Look, 0, 0), first, 4000), Some(3 + 2));
+        assert_eq!(left(RunKind::Sweep, &at(Phase::Confirm, 0, 0), first, 4000), Some(2));
+        assert_eq!(left(RunKind::Sweep, &at(Phase::Over, 0, 0), none, 10_000), Some(0));
+    }
+}

@@ -1,0 +1,81 @@
+//! Copies what a run reads of the products that are held into another database, for a plan ([`crate::storage::scratch`]).
+//!
+//! A run compares hashes, and where the light parts differ, light parts. Nothing it decides hangs on the rest, so texts, images and
+//! the like stay where they are: that is most of a catalogue.
+
+use chrono::{DateTime, Utc};
+
+use super::rows::{Cell, Rows};
+use super::transaction::Transaction;
+use crate::domain::catalogue::CHILDREN;
+use crate::domain::light;
+use crate::storage::{Database, Pools, StorageError};
+
+/// Products copied at once.
+const CHUNK: i64 = 2000;
+
+/// What is ours of a product: ID, content hash, first seen, changed, removed, hash of the light part.
+type Own = (i64, Vec<u8>, DateTime<Utc>, DateTime<Utc>, Option<DateTime<Utc>>, Option<Vec<u8>>);
+
+/// Copies what is ours of every product of a store, removed ones included, and its light part.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn copy_light(from: &Database, to: &Database, store_id: i64) -> Result<(), StorageError> {
+    let mut after = i64::MIN;
+    loop {
+        let copied = chunk(from, to, store_id, after).await;
+        match copied.map_err(StorageError::sql("copy the products for a plan"))? {
+            Some(last) => after = last,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Copies the next products and gives the ID of the last; `None` when there are no more.
+async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sqlx::Result<Option<i64>> {
+    let own = own(from, store_id, after).await?;
+    let ids: Vec<i64> = own.iter().map(|own| own.0).collect();
+    let Some(last) = ids.last().copied() else { return Ok(None) };
+    let mut source = Transaction::snapshot(from).await?;
+    let fields = source.select("products", &light::COMPARED, store_id, &ids).await?;
+    let fields: std::collections::HashMap<_, _> = fields.into_iter().collect();
+
+    let mut target = Transaction::begin(to).await?;
+    let mut rows = Rows::part_of_products(&light::COMPARED);
+    for (id, hash, first_seen, changed, removed, light) in &own {
+        // One that is gone by now was taken away with its store.
+        let Some(fields) = fields.get(id) else { continue };
+        let leading = [
+            Cell::Int(store_id),
+            Cell::Int(*id),
+            Cell::Bytes(hash),
+            Cell::Time(*first_seen),
+            Cell::Time(*changed),
+            removed.map_or(Cell::Null, Cell::Time),
+            light.as_deref().map_or(Cell::Null, Cell::Bytes),
+        ];
+        rows.push(&leading, fields);
+    }
+    target.insert(&rows).await?;
+    for list in light::LISTS {
+        let table = &CHILDREN[list as usize];
+        let held = source.select(table.name, table.columns, store_id, &ids).await?;
+        let mut rows = Rows::children(table);
+        for (id, row) in &held {
+            rows.push(&[Cell::Int(store_id), Cell::Int(*id)], row);
+        }
+        target.insert(&rows).await?;
+    }
+    target.commit().await?;
+    Ok(Some(last))
+}
+
+async fn own(db: &Database, store_id: i64, after: i64) -> sqlx::Result<Vec<Own>> {
+    const SQL: &str = "/* copy_light */ SELECT inventory_id, content_hash, first_seen_at, changed_at, removed_at, light_hash \
+         FROM products WHERE store_id = $1 AND inventory_id > $2 ORDER BY inventory_id LIMIT $3";
+    match db.pools() {
+        Pools::Postgres(pool) => sqlx::query_as(SQL).bind(store_id).bind(after).bind(CHUNK).fetch_all(pool).await,
+        Pools::Sqlite(pool) => sqlx::query_as(SQL).bind(store_id).bind(after).bind(CHUNK).fetch_all(pool).await,
+    }
+}
