@@ -106,8 +106,8 @@ fn say(result: impl std::fmt::Display) {
 }
 
 fn parse_kind(text: &str) -> Result<RunKind, String> {
-    RunKind::parse(text).ok_or_else(|| {
-        let kinds: Vec<_> = RunKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    RunKind::parse(text).filter(|kind| RunKind::SYNCS.contains(kind)).ok_or_else(|| {
+        let kinds: Vec<_> = RunKind::SYNCS.iter().map(|kind| kind.as_str()).collect();
         format!("the kinds are {}", kinds.join(", "))
     })
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::catalogue::{Child, PRODUCT};
+use super::catalogue::{CHILDREN, Child, PRODUCT};
 use super::product::{ContentHash, MAPPING_VERSION, Product, Value, hash_row};
 
 /// Columns whose difference shows that the product was edited, so that all of it has to be asked for.
@@ -33,6 +33,12 @@ fn place(name: &str) -> usize {
 /// The columns of the light part.
 pub fn columns() -> impl Iterator<Item = &'static str> {
     SIGNS.into_iter().chain(AMOUNTS)
+}
+
+/// Whether these columns and child tables are prices and stock, and no others: they move without a date.
+pub fn only_amounts<'n>(fields: impl IntoIterator<Item = &'n String>) -> bool {
+    let lists = LISTS.map(|list| CHILDREN[list as usize].name);
+    fields.into_iter().all(|field| AMOUNTS.contains(&field.as_str()) || lists.contains(&field.as_str()))
 }
 
 /// What a light record says about the product that is held.

@@ -5,6 +5,7 @@
 //! a run by itself, and it makes no call while a transaction is open.
 
 mod at_work;
+mod audit;
 mod heartbeat;
 mod incremental;
 mod key;
@@ -214,8 +215,11 @@ async fn all_phases(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
             }
             (Phase::List, RunKind::Incremental) => incremental::incremental(work).await?,
             (Phase::List, RunKind::Full | RunKind::Sweep) => sweep::sweep(work).await?,
+            (Phase::List, RunKind::Audit) => audit::list(work).await?,
+            (Phase::Sample, _) => audit::sample(work).await?,
             (Phase::Look, _) => look::look(work).await?,
             (Phase::Confirm, _) => removal::confirm(work).await?,
+            (Phase::Over, RunKind::Audit) => return Ok(audit::verdict(work)),
             (Phase::Over, _) => return verdict::verdict(work).await,
         }
     }

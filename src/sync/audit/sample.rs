@@ -1,0 +1,203 @@
+//! A random sample of what is held: fetched by ID and compared field by field.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tracing::debug;
+
+use super::super::at_work::{AtWork, Commit};
+use super::super::look::{Answer, DEAF, ask};
+use super::super::outcome::Stop;
+use super::super::page::{keep_last, normalize};
+use super::{behind_the_sample, found, since};
+use crate::domain::audit::{AuditFindings, DifferenceKind};
+use crate::domain::change::Change;
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::product::Product;
+use crate::domain::run::Checkpoint;
+use crate::domain::sample::{Draw, Sample};
+use crate::storage::products::{self, Quarantined};
+use crate::storage::{Database, StorageError};
+
+/// IDs read in one statement.
+const IDS_AT_ONCE: u32 = 10_000;
+/// How often a batch is asked for whose answers cannot be believed.
+const TRIES: u32 = 3;
+/// A doubt about a store that does not even know what it has just listed.
+const UNANSWERED: &str = "asked by ID for products of the sample, the store did not have one it had listed either, so those it left out were not judged";
+
+/// Compares the sample, batch by batch.
+pub async fn sample(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let sample = drawn(work).await?;
+    loop {
+        let upto = work.checkpoint.audit.as_ref().and_then(|audited| audited.upto);
+        let ids = next(&work.syncer.db, work.store.id, &sample, upto, work.checkpoint.page_size as usize).await?;
+        let Some(last) = ids.last().copied() else {
+            work.checkpoint.phase = behind_the_sample(work);
+            return Ok(());
+        };
+        compare(work, &ids, last).await?;
+        if let Some(stop) = work.pause().await? {
+            return Err(stop);
+        }
+    }
+}
+
+/// The sample, drawn at the first attempt.
+async fn drawn(work: &mut AtWork<'_>) -> Result<Sample, Stop> {
+    if let Some(sample) = work.checkpoint.audit.as_ref().and_then(|audited| audited.sample) {
+        return Ok(sample);
+    }
+    let mut draw = Draw::new(work.audit.seed, work.audit.sample);
+    let mut after = None;
+    loop {
+        let ids = products::held_ids(&work.syncer.db, work.store.id, after, IDS_AT_ONCE).await?;
+        let Some(last) = ids.last() else { break };
+        after = Some(*last);
+        ids.into_iter().for_each(|id| draw.show(id));
+    }
+    let sample = draw.sample();
+    let mut checkpoint = work.checkpoint.clone();
+    checkpoint.audit.get_or_insert_default().sample = Some(sample);
+    found(&mut checkpoint).among = sample.among;
+    work.commit(Commit::default(), checkpoint).await?;
+    Ok(sample)
+}
+
+/// The next products of the sample.
+async fn next(
+    db: &Database,
+    store_id: i64,
+    sample: &Sample,
+    mut after: Option<i64>,
+    batch: usize,
+) -> Result<Vec<i64>, StorageError> {
+    let mut next = Vec::new();
+    while next.len() < batch {
+        let ids = products::held_ids(db, store_id, after, IDS_AT_ONCE).await?;
+        let Some(last) = ids.last() else { break };
+        after = Some(*last);
+        next.extend(ids.into_iter().filter(|id| sample.has(*id)).take(batch - next.len()));
+    }
+    Ok(next)
+}
+
+/// Compares a batch and writes down what came of it.
+async fn compare(work: &mut AtWork<'_>, ids: &[i64], last: i64) -> Result<(), Stop> {
+    let mut checkpoint = work.checkpoint.clone();
+    let first = believed(work, ids, &mut checkpoint).await?;
+    // Twice, independently, as before a removal.
+    let again = match &first {
+        Some(answer) if !answer.absent.is_empty() => believed(work, &answer.absent, &mut checkpoint).await?,
+        _ => None,
+    };
+    let absent = again.as_ref().map_or(&[][..], |answer| &answer.absent);
+    let (mut fetched, mut bad) = (Vec::new(), Vec::new());
+    for answer in first.iter().chain(&again) {
+        let (products, quarantined) = normalize(&answer.page);
+        fetched.extend(products);
+        bad.extend(quarantined);
+    }
+    keep_last(&mut fetched);
+    let held = products::load(&work.syncer.db, work.store.id, ids).await?;
+    let judged = Judged::new(work, found(&mut checkpoint), ids, &held, (fetched, bad, absent));
+    let repair = work.audit.repair;
+    let same = judged.same;
+    let commit = Commit {
+        products: if repair { &judged.other } else { &[] },
+        afresh: true,
+        quarantined: if repair { &judged.bad } else { &[] },
+        found: if repair { &judged.missing } else { &[] },
+        seen: same + if repair { judged.other.len() + judged.bad.len() } else { 0 },
+        unchanged: same,
+        ..Commit::default()
+    };
+    checkpoint.audit.get_or_insert_default().upto = Some(last);
+    debug!(products = ids.len(), identical = same, "products of the sample compared");
+    work.commit(commit, checkpoint).await
+}
+
+/// Asks for products until the answer can be believed; when it cannot be, the checkpoint gets the doubt. `None` where nothing of
+/// the answer counts.
+async fn believed(work: &mut AtWork<'_>, ids: &[i64], checkpoint: &mut Checkpoint) -> Result<Option<Answer>, Stop> {
+    let listed = &work.checkpoint.listed;
+    let last = listed.place.and_then(|place| place.covered);
+    let mut controls: Vec<i64> = listed.first.into_iter().chain(last).filter(|_| !listed.unordered).collect();
+    controls.dedup();
+    if controls.is_empty() {
+        controls = ids.to_vec();
+    }
+    let mut tries = 0;
+    loop {
+        let answer = ask(work, ids, &controls).await?;
+        checkpoint.list.given_up.clone_from(&work.checkpoint.list.given_up);
+        if !answer.deaf && (answer.reliable || answer.absent.is_empty()) {
+            return Ok(Some(answer));
+        }
+        tries += 1;
+        if tries < TRIES {
+            continue;
+        }
+        let doubt = if answer.deaf { DEAF } else { UNANSWERED };
+        if !checkpoint.listed.doubts.iter().any(|said| said == doubt) {
+            checkpoint.listed.doubts.push(doubt.to_owned());
+        }
+        let absent = Vec::new();
+        return Ok(if answer.deaf { None } else { Some(Answer { absent, ..answer }) });
+    }
+}
+
+/// What came of a batch.
+struct Judged<'p> {
+    /// How many are the same.
+    same: usize,
+    /// Those that are not, as the store has them.
+    other: Vec<Product<'p>>,
+    /// Those the store sends bad records of.
+    bad: Vec<Quarantined<'p>>,
+    /// Those the store does not have.
+    missing: Vec<Finding>,
+}
+
+/// What the store says: products, bad records, and what it does not have.
+type Said<'p, 'i> = (Vec<Product<'p>>, Vec<Quarantined<'p>>, &'i [i64]);
+
+impl<'p> Judged<'p> {
+    fn new(
+        work: &AtWork<'_>,
+        found: &mut AuditFindings,
+        ids: &[i64],
+        held: &HashMap<i64, Product<'_>>,
+        (fetched, bad, absent): Said<'p, '_>,
+    ) -> Self {
+        let mut judged = Self { same: 0, other: Vec::new(), bad: Vec::new(), missing: Vec::new() };
+        let mut fetched: BTreeMap<i64, Product<'p>> =
+            fetched.into_iter().map(|product| (product.inventory_id, product)).collect();
+        let mut bad: BTreeMap<Option<i64>, Quarantined<'p>> =
+            bad.into_iter().map(|record| (record.inventory_id, record)).collect();
+        let since = since(work);
+        for id in ids {
+            let Some(held) = held.get(id) else { continue };
+            if let Some(product) = fetched.remove(id) {
+                let fields = Change::between(held, &product).fields;
+                if fields.is_empty() {
+                    judged.same += 1;
+                    found.identical += 1;
+                    continue;
+                }
+                if since.edited(Some(held), &product) {
+                    found.edited.extend([*id]);
+                } else {
+                    found.differs(held, fields);
+                }
+                judged.other.push(product);
+            } else if let Some(record) = bad.remove(&Some(*id)) {
+                found.nothing_to_compare(held, DifferenceKind::Unreadable, Some(record.reason.clone()));
+                judged.bad.push(record);
+            } else if absent.contains(id) {
+                found.nothing_to_compare(held, DifferenceKind::Absent, None);
+                judged.missing.push(Finding { inventory_id: *id, kind: FindingKind::Missing });
+            }
+        }
+        judged
+    }
+}
