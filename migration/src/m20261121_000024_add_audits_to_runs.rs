@@ -14,7 +14,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // SQLite adds one column a statement.
         for name in COLUMNS {
-            manager.alter_table(Table::alter().table("runs").add_column(&mut json(name)).to_owned()).await?;
+            manager.alter_table(Table::alter().table("runs").add_column(json(name)).to_owned()).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The command line: one file a command. stdout is the result, stderr the log and the errors.
 
 mod app;
+mod audit;
 mod change_text;
 mod changes;
 mod check;
@@ -52,6 +53,7 @@ enum Command {
     Keys(keys::KeysArgs),
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
+    Audit(audit::AuditArgs),
     Status(status::StatusArgs),
     Why(why::WhyArgs),
     Runs(runs::RunsArgs),
@@ -78,6 +80,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Db(args) => db::run(&load()?, &args).await,
         Command::Keys(args) => keys::run(&load()?, &args),
         Command::Run(args) => run::run(&load()?, &args).await,
+        Command::Audit(args) => audit::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,
         Command::Status(args) => status::run(&load()?, &args).await,
         Command::Why(args) => why::run(&load()?, &args).await,

@@ -224,7 +224,8 @@ impl AuditFindings {
                 percent(least)
             ),
         };
-        format!("{} differences in {compared} of {} products: {least}", self.different, self.among)
+        let plural = if self.different == 1 { "" } else { "s" };
+        format!("{} difference{plural} in {compared} of {} products: {least}", self.different, self.among)
     }
 }
 
@@ -290,8 +291,8 @@ mod tests {
             "0 differences in 400 of 100000000 products: with 95 % confidence at least 99.25 % of the products are identical"
         );
         assert_eq!(findings(40, 40, 0).identity(), "0 differences in 40 of 40 products: 100 % are identical");
-        assert_eq!(findings(40, 39, 1).identity(), "1 differences in 40 of 40 products: 97.5 % are identical");
-        assert_eq!(findings(30_001, 30_000, 1).identity(), "1 differences in 30001 of 30001 products: 99.99 % are identical");
+        assert_eq!(findings(40, 39, 1).identity(), "1 difference in 40 of 40 products: 97.5 % are identical");
+        assert_eq!(findings(30_001, 30_000, 1).identity(), "1 difference in 30001 of 30001 products: 99.99 % are identical");
         assert_eq!(findings(0, 0, 0).identity(), "nothing was compared");
         let mut edited = findings(40, 38, 0);
         edited.edited.extend([1, 2]);

@@ -156,7 +156,7 @@ pub struct Checkpoint {
     pub newest: Newest,
     /// What an audit has found so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audit: Option<Audited>,
+    pub audit: Option<Box<Audited>>,
 }
 
 /// What a run is doing, in the order in which it is done. A kind leaves out what it does not need.
@@ -295,7 +295,7 @@ pub struct Run {
     /// Of an audit: what it is to do.
     pub audit_request: Option<AuditRequest>,
     /// Of an audit that came to its end: what it has found.
-    pub audit_findings: Option<AuditFindings>,
+    pub audit_findings: Option<Box<AuditFindings>>,
 }
 
 impl Run {

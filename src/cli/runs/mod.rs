@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::app::App;
+use super::audit;
 use super::exit::{CliError, Exit};
 use super::sync::run_json;
 use super::text;
@@ -118,7 +119,9 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
     let run = find(db, id).await?;
     let store = stores::load_store(db, run.store_id).await?.name;
     if json {
-        super::say(object(&store, &run));
+        let mut object = object(&store, &run);
+        object["audit"] = audit::audit_json(&run);
+        super::say(object);
         return Ok(Exit::Done);
     }
     let counts = run.counts;
@@ -152,6 +155,10 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
         ("calls", counts.calls.to_string()),
     ];
     super::say(text::facts(&facts));
+    if let Some(found) = &run.audit_findings {
+        super::say(format_args!("\n{}", found.identity()));
+        audit::lines(&run).iter().for_each(super::say);
+    }
     Ok(Exit::Done)
 }
 

@@ -86,7 +86,9 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     let ids: Vec<i64> = page.products.iter().map(|product| product.inventory_id).collect();
     let mut known = tx.known(store_id, &ids).await?;
     if page.afresh {
-        known.values_mut().for_each(|known| known.hash = ContentHash::default());
+        for known in known.values_mut() {
+            known.hash = ContentHash::default();
+        }
     }
     let plan = Plan::new(page.products, &known);
 

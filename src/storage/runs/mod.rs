@@ -58,7 +58,7 @@ pub struct Evidence {
     /// The overlap of the next incremental run, seconds; `None` = as it was.
     pub overlap_secs: Option<i64>,
     /// What an audit has found.
-    pub audit: Option<AuditFindings>,
+    pub audit: Option<Box<AuditFindings>>,
 }
 
 /// Ends a run, with its evidence. With a verdict that vouches for the copy, the store's `as_of` moves to the start of the run,

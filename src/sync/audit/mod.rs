@@ -51,7 +51,7 @@ pub fn verdict(work: &AtWork<'_>) -> End {
     let evidence = Evidence {
         repaired: written,
         id_digest: Some(listed.digest).filter(|_| listed.whole),
-        audit: Some(found),
+        audit: Some(Box::new(found)),
         ..Evidence::default()
     };
     let error = (!doubts.is_empty()).then(|| doubts.join("; "));

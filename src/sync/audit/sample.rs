@@ -53,7 +53,9 @@ async fn drawn(work: &mut AtWork<'_>) -> Result<Sample, Stop> {
         let ids = products::held_ids(&work.syncer.db, work.store.id, after, IDS_AT_ONCE).await?;
         let Some(last) = ids.last() else { break };
         after = Some(*last);
-        ids.into_iter().for_each(|id| draw.show(id));
+        for id in ids {
+            draw.show(id);
+        }
     }
     let sample = draw.sample();
     let mut checkpoint = work.checkpoint.clone();
