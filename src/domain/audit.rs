@@ -106,7 +106,7 @@ pub struct Ids {
     pub not_held: Named,
     /// Listed and not held, and edited since the last sync.
     pub new: Named,
-    /// Held and not listed.
+    /// Held and not listed; says nothing where the list was not read whole.
     pub not_listed: Named,
 }
 
@@ -174,10 +174,11 @@ impl AuditFindings {
         least_right(self.among.saturating_sub(self.edited.products), self.compared(), self.different)
     }
 
-    /// Whether everything that can be known is as it should be.
+    /// Whether everything is as it should be, as far as that is known.
     #[must_use]
     pub fn clean(&self) -> bool {
-        self.different == 0 && self.ids.not_held.products == 0 && self.ids.not_listed.products == 0
+        let listed = !self.ids.whole || self.ids.not_listed.products == 0;
+        self.different == 0 && self.ids.not_held.products == 0 && listed
     }
 
     /// Takes note of a product and of how it differs, as the change feed would tell it: field to `[held, at the store]`.

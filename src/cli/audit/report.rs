@@ -32,7 +32,7 @@ pub fn lines(run: &Run) -> Vec<String> {
     let Some(found) = &run.audit_findings else { return Vec::new() };
     let mut lines = vec![ids(found)];
     lines.extend(names("not held", &found.ids.not_held));
-    lines.extend(names("held, but not listed", &found.ids.not_listed));
+    lines.extend(names("held, but not listed", &found.ids.not_listed).filter(|_| found.ids.whole));
     lines.extend(names("new since the last sync, which does not count", &found.ids.new));
     lines.extend(names("of the sample, edited since the last sync, which does not count", &found.edited));
     if !found.differences.is_empty() {

@@ -73,7 +73,7 @@ fn differing(found: &AuditFindings) -> String {
     if ids.not_held.products > 0 {
         said.push(format!("{} products that the store lists are not held", ids.not_held.products));
     }
-    if ids.not_listed.products > 0 {
+    if ids.whole && ids.not_listed.products > 0 {
         said.push(format!("{} products are held that the store does not list", ids.not_listed.products));
     }
     said.join("; ")

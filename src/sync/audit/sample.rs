@@ -24,6 +24,8 @@ const IDS_AT_ONCE: u32 = 10_000;
 const TRIES: u32 = 3;
 /// A doubt about a store that does not even know what it has just listed.
 const UNANSWERED: &str = "asked by ID for products of the sample, the store did not have one it had listed either, so those it left out were not judged";
+/// A doubt about a store's list.
+const UNLISTED: &str = "asked by ID for products it had not listed, the store had some of them, so its list was not whole";
 
 /// Compares the sample, batch by batch.
 pub async fn sample(work: &mut AtWork<'_>) -> Result<(), Stop> {
@@ -32,6 +34,7 @@ pub async fn sample(work: &mut AtWork<'_>) -> Result<(), Stop> {
         let upto = work.checkpoint.audit.as_ref().and_then(|audited| audited.upto);
         let ids = next(&work.syncer.db, work.store.id, &sample, upto, work.checkpoint.page_size as usize).await?;
         let Some(last) = ids.last().copied() else {
+            ask_for_unlisted(work).await?;
             work.checkpoint.phase = behind_the_sample(work);
             return Ok(());
         };
@@ -86,22 +89,11 @@ async fn next(
 /// Compares a batch and writes down what came of it.
 async fn compare(work: &mut AtWork<'_>, ids: &[i64], last: i64) -> Result<(), Stop> {
     let mut checkpoint = work.checkpoint.clone();
-    let first = believed(work, ids, &mut checkpoint).await?;
-    // Twice, independently, as before a removal.
-    let again = match &first {
-        Some(answer) if !answer.absent.is_empty() => believed(work, &answer.absent, &mut checkpoint).await?,
-        _ => None,
-    };
-    let absent = again.as_ref().map_or(&[][..], |answer| &answer.absent);
-    let (mut fetched, mut bad) = (Vec::new(), Vec::new());
-    for answer in first.iter().chain(&again) {
-        let (products, quarantined) = normalize(&answer.page);
-        fetched.extend(products);
-        bad.extend(quarantined);
-    }
+    let (answers, absent) = fetch(work, ids, &mut checkpoint).await?;
+    let (mut fetched, bad) = records(&answers);
     keep_last(&mut fetched);
     let held = products::load(&work.syncer.db, work.store.id, ids).await?;
-    let judged = Judged::new(work, found(&mut checkpoint), ids, &held, (fetched, bad, absent));
+    let judged = Judged::new(work, found(&mut checkpoint), ids, &held, (fetched, bad, &absent));
     let repair = work.audit.repair;
     let same = judged.same;
     let commit = Commit {
@@ -116,6 +108,59 @@ async fn compare(work: &mut AtWork<'_>, ids: &[i64], last: i64) -> Result<(), St
     checkpoint.audit.get_or_insert_default().upto = Some(last);
     debug!(products = ids.len(), identical = same, "products of the sample compared");
     work.commit(commit, checkpoint).await
+}
+
+/// Asks by ID for the first products that are held and were not listed. When the store has one of them its list was not whole,
+/// and nothing is removed for not being on it.
+async fn ask_for_unlisted(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let mut checkpoint = work.checkpoint.clone();
+    let ids = &found(&mut checkpoint).ids;
+    let unlisted = if ids.whole { ids.not_listed.first.clone() } else { Vec::new() };
+    for ids in unlisted.chunks(work.checkpoint.page_size as usize) {
+        let (answers, _) = fetch(work, ids, &mut checkpoint).await?;
+        let (products, bad) = records(&answers);
+        let there = products.iter().map(|product| product.inventory_id);
+        let there = there.chain(bad.iter().filter_map(|record| record.inventory_id)).any(|id| ids.contains(&id));
+        if there && checkpoint.listed.whole {
+            checkpoint.listed.doubts.push(UNLISTED.to_owned());
+            checkpoint.listed.whole = false;
+            found(&mut checkpoint).ids.whole = false;
+        }
+    }
+    if !unlisted.is_empty() {
+        work.commit(Commit::default(), checkpoint).await?;
+    }
+    Ok(())
+}
+
+/// The records of answers: products, and those that are none.
+fn records(answers: &[Answer]) -> (Vec<Product<'_>>, Vec<Quarantined<'_>>) {
+    let (mut products, mut bad) = (Vec::new(), Vec::new());
+    for answer in answers {
+        let (more, more_bad) = normalize(&answer.page);
+        products.extend(more);
+        bad.extend(more_bad);
+    }
+    (products, bad)
+}
+
+/// Asks for products, and again for those that were left out: a store may cut its answers short. What it does not have is what
+/// it was asked for twice at least, the last time without any of them being there.
+async fn fetch(
+    work: &mut AtWork<'_>,
+    ids: &[i64],
+    checkpoint: &mut Checkpoint,
+) -> Result<(Vec<Answer>, Vec<i64>), Stop> {
+    let (mut answers, mut rest) = (Vec::new(), ids.to_vec());
+    while let Some(answer) = believed(work, &rest, checkpoint).await? {
+        let absent = answer.absent.clone();
+        answers.push(answer);
+        if absent.is_empty() || absent.len() == rest.len() && answers.len() > 1 {
+            return Ok((answers, absent));
+        }
+        rest = absent;
+    }
+    Ok((answers, Vec::new()))
 }
 
 /// Asks for products until the answer can be believed; when it cannot be, the checkpoint gets the doubt. `None` where nothing of
