@@ -198,14 +198,7 @@ impl AuditFindings {
         self.name(held, kind, None, Json::Null, why.map_or(Json::Null, |why| cut(Json::String(why))));
     }
 
-    fn name(
-        &mut self,
-        held: &Product<'_>,
-        kind: DifferenceKind,
-        field: Option<String>,
-        value: Json,
-        at_store: Json,
-    ) {
+    fn name(&mut self, held: &Product<'_>, kind: DifferenceKind, field: Option<String>, value: Json, at_store: Json) {
         if self.differences.len() < NAMED {
             let (inventory_id, sku) = (held.inventory_id, held.sku().map(str::to_owned));
             self.differences.push(Difference { inventory_id, sku, kind, field, held: value, at_store });
@@ -293,7 +286,10 @@ mod tests {
         );
         assert_eq!(findings(40, 40, 0).identity(), "0 differences in 40 of 40 products: 100 % are identical");
         assert_eq!(findings(40, 39, 1).identity(), "1 difference in 40 of 40 products: 97.5 % are identical");
-        assert_eq!(findings(30_001, 30_000, 1).identity(), "1 difference in 30001 of 30001 products: 99.99 % are identical");
+        assert_eq!(
+            findings(30_001, 30_000, 1).identity(),
+            "1 difference in 30001 of 30001 products: 99.99 % are identical"
+        );
         assert_eq!(findings(0, 0, 0).identity(), "nothing was compared");
         let mut edited = findings(40, 38, 0);
         edited.edited.extend([1, 2]);
@@ -328,7 +324,10 @@ mod tests {
         found.differs(&held, Map::from_iter([("name".to_owned(), json!(["x".repeat(900), null]))]));
         assert_eq!((found.different, found.moved), (2, 1));
         let [stock, name] = &found.differences[..] else { panic!("two: {found:?}") };
-        assert_eq!((stock.kind, &stock.held, &stock.at_store), (DifferenceKind::Moved, &json!([{"id": 2}]), &json!([{"id": 3}])));
+        assert_eq!(
+            (stock.kind, &stock.held, &stock.at_store),
+            (DifferenceKind::Moved, &json!([{"id": 2}]), &json!([{"id": 3}]))
+        );
         assert_eq!((name.kind, &name.at_store), (DifferenceKind::Wrong, &Json::Null));
         assert_eq!(name.held.as_str().map(|text| text.chars().count()), Some(QUOTED + 1));
         for _ in 0..300 {

@@ -278,7 +278,11 @@ const RUNS: Columns = &[
     ("id_digest", TEXT, "Digest of all IDs the store listed, whatever their order."),
     ("approve_removals", ColumnKind::Of(Kind::Bool), "Whether a person has approved all removals of this run."),
     ("audit_request", JSON, "Of an audit: the size and seed of its sample, and whether it repairs."),
-    ("audit_findings", JSON, "Of an audit: how many products of the sample are identical, the first differences, all IDs."),
+    (
+        "audit_findings",
+        JSON,
+        "Of an audit: how many products of the sample are identical, the first differences, all IDs.",
+    ),
 ];
 
 const INSTANCES: Columns = &[

@@ -61,7 +61,8 @@ async fn insert_or_find(db: &Database, asked: &Asked<'_>) -> Result<(Run, bool),
     loop {
         // Looked for first: a thousand that attach must not queue up for SQLite's one write lock.
         if let Some(run) = unfinished(db, store_id).await? {
-            let raised = trigger == Trigger::Manual && run.started_at.is_none()
+            let raised = trigger == Trigger::Manual
+                && run.started_at.is_none()
                 && kind.covers(run.kind)
                 && !run.kind.covers(kind);
             if raised {

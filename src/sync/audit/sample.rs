@@ -23,9 +23,10 @@ const IDS_AT_ONCE: u32 = 10_000;
 /// How often a batch is asked for whose answers cannot be believed.
 const TRIES: u32 = 3;
 /// A doubt about a store that does not even know what it has just listed.
-const UNANSWERED: &str = "asked by ID for products of the sample, the store did not have one it had listed either, so those it left out were not judged";
+const UNANSWERED: &str = "asked by ID for products of the sample, the store did not have one it had listed either, so its answers were not judged";
 /// A doubt about a store's list.
-const UNLISTED: &str = "asked by ID for products it had not listed, the store had some of them, so its list was not whole";
+const UNLISTED: &str =
+    "asked by ID for products it had not listed, the store had some of them, so its list was not whole";
 
 /// Compares the sample, batch by batch.
 pub async fn sample(work: &mut AtWork<'_>) -> Result<(), Stop> {
@@ -163,21 +164,18 @@ async fn fetch(
     Ok((answers, Vec::new()))
 }
 
-/// Asks for products until the answer can be believed; when it cannot be, the checkpoint gets the doubt. `None` where nothing of
-/// the answer counts.
+/// Asks for products until the answer can be believed; when it cannot be, the checkpoint gets the doubt.
+///
+/// It can be where the first product of the list is in it, which is asked for beside them: an answer that is cut short has it, as it
+/// is the first, and a page of the list that is sent once more does not, as the last ones were read last.
 async fn believed(work: &mut AtWork<'_>, ids: &[i64], checkpoint: &mut Checkpoint) -> Result<Option<Answer>, Stop> {
     let listed = &work.checkpoint.listed;
-    let last = listed.place.and_then(|place| place.covered);
-    let mut controls: Vec<i64> = listed.first.into_iter().chain(last).filter(|_| !listed.unordered).collect();
-    controls.dedup();
-    if controls.is_empty() {
-        controls = ids.to_vec();
-    }
+    let controls = listed.first.filter(|_| !listed.unordered).map_or_else(|| ids.to_vec(), |first| vec![first]);
     let mut tries = 0;
     loop {
         let answer = ask(work, ids, &controls).await?;
         checkpoint.list.given_up.clone_from(&work.checkpoint.list.given_up);
-        if !answer.deaf && (answer.reliable || answer.absent.is_empty()) {
+        if answer.reliable {
             return Ok(Some(answer));
         }
         tries += 1;
@@ -188,8 +186,7 @@ async fn believed(work: &mut AtWork<'_>, ids: &[i64], checkpoint: &mut Checkpoin
         if !checkpoint.listed.doubts.iter().any(|said| said == doubt) {
             checkpoint.listed.doubts.push(doubt.to_owned());
         }
-        let absent = Vec::new();
-        return Ok(if answer.deaf { None } else { Some(Answer { absent, ..answer }) });
+        return Ok(None);
     }
 }
 
