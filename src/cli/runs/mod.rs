@@ -120,7 +120,9 @@ async fn show(db: &Database, id: i64, json: bool) -> Result<Exit, CliError> {
     let store = stores::load_store(db, run.store_id).await?.name;
     if json {
         let mut object = object(&store, &run);
-        object["audit"] = audit::audit_json(&run);
+        if run.audit_request.is_some() {
+            object["audit"] = audit::audit_json(&run);
+        }
         super::say(object);
         return Ok(Exit::Done);
     }
