@@ -99,6 +99,7 @@ fn write(bencher: Bencher, engine: Engine, prepare: impl Fn(&mut Vec<Product<'_>
             lease: &lease,
             lease_for: chrono::TimeDelta::hours(1),
             products,
+            afresh: false,
             quarantined: &[],
             checkpoint: &Checkpoint::default(),
             counts: Counts::default(),

@@ -29,6 +29,7 @@ mod m20261121_000020_add_light_hash;
 mod m20261121_000021_create_findings;
 mod m20261121_000022_add_evidence_to_runs;
 mod m20261121_000023_create_consumers;
+mod m20261121_000024_add_audits_to_runs;
 mod m20261121_000025_add_learned_to_stores;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000021_create_findings::Migration),
             Box::new(m20261121_000022_add_evidence_to_runs::Migration),
             Box::new(m20261121_000023_create_consumers::Migration),
+            Box::new(m20261121_000024_add_audits_to_runs::Migration),
             Box::new(m20261121_000025_add_learned_to_stores::Migration),
         ]
     }

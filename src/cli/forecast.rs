@@ -14,30 +14,35 @@ use crate::storage::{Database, StorageError, findings};
 
 /// What holds for the calls of a store.
 pub fn terms(config: &Config, store: &Store) -> Terms {
+    let borne = |configured: u32, learned: Option<u32>| learned.map_or(configured, |learned| learned.min(configured));
     Terms {
-        page_size: config.fetch.page_size,
-        sweep_page_size: config.fetch.sweep_page_size,
+        page_size: borne(config.fetch.page_size, store.learned.page_size),
+        sweep_page_size: borne(config.fetch.sweep_page_size, store.learned.sweep_page_size),
         calls_per_minute: store.calls_per_minute.unwrap_or(config.budget.calls_per_minute),
     }
 }
 
 /// What is to be expected of a run that begins, in one sentence; `whole` = an incremental run has no cursor yet.
-pub fn sentence(terms: &Terms, kind: RunKind, held: u64, whole: bool) -> String {
+pub fn sentence(terms: &Terms, run: &Run, held: u64, whole: bool) -> String {
     let told = |forecast| in_words(&forecast, terms.calls_per_minute);
-    match (kind, held) {
+    match (run.kind, held) {
         (_, 0) => {
             let thousand = terms.run(RunKind::Full, 1000, true);
             format!("no products held yet, so how long it takes is not known: a thousand cost {}", told(thousand))
         }
         (RunKind::Incremental, _) if !whole => {
-            let least = terms.run(kind, held, whole);
+            let least = terms.run(run.kind, held, whole);
             format!(
                 "at least {}, and one call more for each {} products edited",
                 told(least),
                 number(terms.page_size.into())
             )
         }
-        _ => format!("{} products held: about {}", number(held), told(terms.run(kind, held, whole))),
+        (kind, _) => {
+            let audit = run.audit_request.map(|request| terms.audit(held, request.sample));
+            let forecast = audit.unwrap_or_else(|| terms.run(kind, held, whole));
+            format!("{} products held: about {}", number(held), told(forecast))
+        }
     }
 }
 
@@ -61,7 +66,7 @@ pub async fn left(
 ) -> Result<Option<Forecast>, StorageError> {
     let Some(checkpoint) = run.checkpoint.as_ref().filter(|_| worked_on(run, now)) else { return Ok(None) };
     let waiting = match checkpoint.phase {
-        Phase::Walk | Phase::Over => Waiting::default(),
+        Phase::Walk | Phase::Sample | Phase::Over => Waiting::default(),
         Phase::List | Phase::Look | Phase::Confirm => findings::waiting(db, run.id).await?,
     };
     let calls = terms.left(run.kind, checkpoint, &run.counts, held, waiting);

@@ -1,6 +1,7 @@
 //! The command line: one file a command. stdout is the result, stderr the log and the errors.
 
 mod app;
+mod audit;
 mod change_text;
 mod changes;
 mod check;
@@ -53,6 +54,7 @@ enum Command {
     Keys(keys::KeysArgs),
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
+    Audit(audit::AuditArgs),
     Status(status::StatusArgs),
     Why(why::WhyArgs),
     Runs(runs::RunsArgs),
@@ -79,6 +81,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Db(args) => db::run(&load()?, &args).await,
         Command::Keys(args) => keys::run(&load()?, &args),
         Command::Run(args) => run::run(&load()?, &args).await,
+        Command::Audit(args) => audit::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,
         Command::Status(args) => status::run(&load()?, &args).await,
         Command::Why(args) => why::run(&load()?, &args).await,
@@ -107,8 +110,8 @@ fn say(result: impl std::fmt::Display) {
 }
 
 fn parse_kind(text: &str) -> Result<RunKind, String> {
-    RunKind::parse(text).ok_or_else(|| {
-        let kinds: Vec<_> = RunKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    RunKind::parse(text).filter(|kind| RunKind::SYNCS.contains(kind)).ok_or_else(|| {
+        let kinds: Vec<_> = RunKind::SYNCS.iter().map(|kind| kind.as_str()).collect();
         format!("the kinds are {}", kinds.join(", "))
     })
 }

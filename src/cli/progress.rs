@@ -54,7 +54,7 @@ impl Progress {
         let terms = forecast::terms(&app.config, store);
         if shown && queued && self.foretells {
             let whole = cursors::read(db, store.id).await?.edited.is_none();
-            let sentence = forecast::sentence(&terms, run.kind, held, whole);
+            let sentence = forecast::sentence(&terms, run, held, whole);
             self.suspend(|| super::complain(&format!("{}: {sentence}", store.name)));
         }
         let bar = self.bars.add(ProgressBar::new(before));

@@ -40,7 +40,15 @@ impl Terms {
             RunKind::Sweep => list(products, self.sweep_page_size),
             RunKind::Incremental if whole => list(products, self.page_size),
             RunKind::Incremental => list(1, self.page_size),
+            RunKind::Audit => return self.audit(products, None),
         })
+    }
+
+    /// What an audit costs that compares a `sample` of so many (`None` = all) `products`, and all IDs.
+    #[must_use]
+    pub fn audit(&self, products: u64, sample: Option<u32>) -> Forecast {
+        let compared = sample.map_or(products, |sample| products.min(sample.into()));
+        self.in_time(list(products, self.sweep_page_size) + compared.div_ceil(self.page_size.max(1).into()))
     }
 
     /// So many calls in the time the budget gives them.
@@ -87,7 +95,8 @@ impl Terms {
             (Phase::List, RunKind::Sweep) if known => {
                 Some(self.left_of_list(position, held) + by_id(waiting.look) + confirmed)
             }
-            (Phase::Walk | Phase::List, _) => None,
+            // How much of its sample is left only the IDs tell.
+            (_, RunKind::Audit) | (Phase::Walk | Phase::List | Phase::Sample, _) => None,
             (Phase::Look, _) => Some(by_id(waiting.look) + confirmed),
             (Phase::Confirm, _) => Some(confirmed),
             (Phase::Over, _) => Some(0),
@@ -138,6 +147,7 @@ mod tests {
         assert_eq!(calls(RunKind::Sweep, 12_431), 14);
         assert_eq!(calls(RunKind::Incremental, 12_431), 3);
         assert_eq!(TERMS.run(RunKind::Incremental, 12_431, true).calls, 66);
+        assert_eq!((calls(RunKind::Audit, 12_431), TERMS.audit(12_431, Some(400)).calls), (14 + 63, 14 + 2));
         assert!((100..=112).contains(&calls(RunKind::Sweep, 100_000)), "{}", calls(RunKind::Sweep, 100_000));
     }
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::catalogue::{Child, Column, PRODUCT};
+use super::catalogue::{CHILDREN, Child, Column, PRODUCT};
 use super::product::{ContentHash, MAPPING_VERSION, Product, Value, hash_row};
 
 /// Columns whose difference shows that the product was edited, so that all of it has to be asked for.
@@ -40,6 +40,12 @@ pub static COMPARED: LazyLock<Vec<Column>> = LazyLock::new(|| {
     let of_light = |column: &&Column| column.name == EXTRA || columns().any(|name| name == column.name);
     PRODUCT.iter().filter(of_light).copied().collect()
 });
+
+/// Whether these columns and child tables are prices and stock, and no others: they move without a date.
+pub fn only_amounts<'n>(fields: impl IntoIterator<Item = &'n String>) -> bool {
+    let lists = LISTS.map(|list| CHILDREN[list as usize].name);
+    fields.into_iter().all(|field| AMOUNTS.contains(&field.as_str()) || lists.contains(&field.as_str()))
+}
 
 /// What a light record says about the product that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

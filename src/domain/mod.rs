@@ -1,8 +1,10 @@
 //! Pure types and rules. Nothing in here does I/O, reads a clock or knows a database or an HTTP client.
 
+pub mod audit;
 pub mod budget;
 pub mod catalogue;
 pub mod change;
+pub mod confidence;
 pub mod cursor;
 pub mod digest;
 pub mod error;
@@ -19,6 +21,7 @@ pub mod outage;
 pub mod product;
 pub mod removal;
 pub mod run;
+pub mod sample;
 pub mod secret;
 pub mod store;
 pub(crate) mod text_enum;

@@ -21,13 +21,14 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::audit::{AuditFindings, AuditRequest, Audited};
 use super::cursor::Newest;
 use super::digest::IdDigest;
 use super::error::ErrorClass;
 use super::text_enum::text_enum;
 
 text_enum! {
-    /// What a run does. The heaviest first: each does what those after it do.
+    /// What a run does. The heaviest first: each does what those after it do, but for the last, which is by itself.
     RunKind {
         /// Walks the whole catalogue in full detail, then sweeps.
         Full = "full",
@@ -35,14 +36,19 @@ text_enum! {
         Sweep = "sweep",
         /// Walks what was edited since the cursor.
         Incremental = "incremental",
+        /// Compares a sample and all IDs with the copy ([`super::audit`]); only when a person asks for it.
+        Audit = "audit",
     }
 }
 
 impl RunKind {
+    /// Those that bring the copy up to date, and have schedules. The heaviest first.
+    pub const SYNCS: [Self; 3] = [Self::Full, Self::Sweep, Self::Incremental];
+
     /// Whether a run of this kind does what one of the other kind does, and so counts as one.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
-        self as u8 <= other as u8
+        (self == Self::Audit) == (other == Self::Audit) && self as u8 <= other as u8
     }
 }
 
@@ -154,6 +160,9 @@ pub struct Checkpoint {
     /// The newest edit met.
     #[serde(default)]
     pub newest: Newest,
+    /// What an audit has found so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Box<Audited>>,
 }
 
 /// What a run is doing, in the order in which it is done. A kind leaves out what it does not need.
@@ -165,6 +174,8 @@ pub enum Phase {
     Walk,
     /// Reading the list with seams, so that nothing slips between two pages.
     List,
+    /// Comparing a sample.
+    Sample,
     /// Fetching what was found new or different.
     Look,
     /// Asking by ID for what the list did not have.
@@ -284,6 +295,10 @@ pub struct Run {
     pub cancel_requested_at: Option<DateTime<Utc>>,
     /// Whether a person has approved all removals of this run.
     pub approve_removals: bool,
+    /// Of an audit: what it is to do.
+    pub audit_request: Option<AuditRequest>,
+    /// Of an audit that came to its end: what it has found.
+    pub audit_findings: Option<Box<AuditFindings>>,
 }
 
 impl Run {
@@ -294,6 +309,20 @@ impl Run {
             RunState::Queued => self.scheduled_at <= now,
             RunState::Running => self.lease_expires_at.is_some_and(|until| until <= now),
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_is_no_sync_and_no_sync_an_audit() {
+        use RunKind::{Audit, Full, Incremental, Sweep};
+        assert!(Full.covers(Sweep) && Sweep.covers(Incremental) && !Sweep.covers(Full) && Audit.covers(Audit));
+        for sync in RunKind::SYNCS {
+            assert!(!sync.covers(Audit) && !Audit.covers(sync));
         }
     }
 }

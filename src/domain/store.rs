@@ -57,6 +57,7 @@ impl Store {
             RunKind::Full => self.schedule_full.as_deref(),
             RunKind::Sweep => self.schedule_sweep.as_deref(),
             RunKind::Incremental => self.schedule_incremental.as_deref(),
+            RunKind::Audit => None,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Model {
     pub repaired: i64,
     pub id_digest: Option<String>,
     pub approve_removals: bool,
+    pub audit_request: Option<Json>,
+    pub audit_findings: Option<Json>,
 }
 
 /// Joined by hand, where at all.

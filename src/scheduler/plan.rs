@@ -43,6 +43,7 @@ impl Plan {
                 RunKind::Full => &settings.full,
                 RunKind::Sweep => &settings.sweep,
                 RunKind::Incremental => &settings.incremental,
+                RunKind::Audit => &None,
             };
             let schedule = store.own_schedule(kind).or(of_all.as_deref()).filter(|text| !text.is_empty());
             let standing = Standing {
@@ -57,7 +58,7 @@ impl Plan {
             };
             Planned { kind, schedule, timezone, due: due(&standing, now) }
         };
-        RunKind::ALL.iter().map(of_kind).collect()
+        RunKind::SYNCS.iter().map(of_kind).collect()
     }
 }
 

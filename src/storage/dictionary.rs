@@ -255,7 +255,7 @@ const INCIDENTS: Columns = &[
 const RUNS: Columns = &[
     ("id", INT, "Number of the run."),
     ("store_id", INT, OF_STORE),
-    ("kind", TEXT, "full, incremental or sweep."),
+    ("kind", TEXT, "full, incremental, sweep or audit."),
     ("trigger", TEXT, "Who asked for it: schedule or manual; a person may ask for one that waits."),
     ("state", TEXT, "queued, running, succeeded, failed or cancelled."),
     ("scheduled_at", TIME, "Not before."),
@@ -282,6 +282,12 @@ const RUNS: Columns = &[
     ("repaired", INT, "Products that had slipped or changed between pages and were fetched by the closing sweep."),
     ("id_digest", TEXT, "Digest of all IDs the store listed, whatever their order."),
     ("approve_removals", ColumnKind::Of(Kind::Bool), "Whether a person has approved all removals of this run."),
+    ("audit_request", JSON, "Of an audit: the size and seed of its sample, and whether it repairs."),
+    (
+        "audit_findings",
+        JSON,
+        "Of an audit: how many products of the sample are identical, the first differences, all IDs.",
+    ),
 ];
 
 const INSTANCES: Columns = &[

@@ -6,8 +6,8 @@ use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::{Database, StorageError};
 
-/// The newest run of a store that succeeded or failed; what was cancelled says nothing.
-const LAST_ENDED: &str = "(SELECT id FROM runs WHERE store_id = s.id AND state IN ('succeeded', 'failed') \
+/// The newest sync of a store that succeeded or failed; what was cancelled says nothing.
+const LAST_ENDED: &str = "(SELECT id FROM runs WHERE store_id = s.id AND state IN ('succeeded', 'failed') AND kind <> 'audit' \
                           ORDER BY id DESC LIMIT 1)";
 
 /// A store whose last run failed.

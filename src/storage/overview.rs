@@ -24,9 +24,9 @@ pub struct Overview {
     pub quarantined: u64,
     /// The run that waits or is worked on, if there is one.
     pub unfinished: Option<Run>,
-    /// The last run that ended, however.
+    /// The last sync that ended, however.
     pub last_ended: Option<Run>,
-    /// The last run that succeeded.
+    /// The last sync that succeeded.
     pub last_succeeded: Option<Run>,
 }
 

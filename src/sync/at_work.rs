@@ -16,6 +16,7 @@ use super::outcome::{Patience, Stop};
 use super::vendor::Vendor;
 use crate::clock::SharedClock;
 use crate::connector::neto::{self, Page};
+use crate::domain::audit::AuditRequest;
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::finding::Finding;
@@ -45,6 +46,8 @@ pub struct AtWork<'a> {
     pub credential: &'a Credential,
     pub lease: &'a Lease,
     pub kind: RunKind,
+    /// What it is to do, if it is an audit.
+    pub audit: AuditRequest,
     /// Where incremental runs stand, as of the beginning of this attempt.
     pub cursor: Cursor,
     /// As it was committed last.
@@ -78,6 +81,8 @@ pub struct Left {
 pub struct Commit<'p> {
     /// Products to store.
     pub products: &'p [Product<'p>],
+    /// Whether what is stored of them is known to be wrong.
+    pub afresh: bool,
     /// Records that are none.
     pub quarantined: &'p [Quarantined<'p>],
     /// What was found and is left for later.
@@ -114,6 +119,7 @@ impl<'a> AtWork<'a> {
             credential,
             lease,
             kind: run.kind,
+            audit: run.audit_request.unwrap_or_default(),
             cursor,
             checkpoint,
             counts: run.counts,
@@ -255,6 +261,7 @@ impl<'a> AtWork<'a> {
             lease: self.lease,
             lease_for: self.syncer.config.worker.lease(),
             products: commit.products,
+            afresh: commit.afresh,
             quarantined: commit.quarantined,
             found: commit.found,
             done: commit.done,

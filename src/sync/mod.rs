@@ -5,6 +5,7 @@
 //! a run by itself, and it makes no call while a transaction is open.
 
 mod at_work;
+mod audit;
 mod heartbeat;
 mod incremental;
 mod key;
@@ -187,7 +188,7 @@ impl Syncer {
         let cursor = cursors::read(&self.db, store.id).await?;
         let mut work = AtWork::new(self, (&store, &credential, cursor), run, lease, heartbeat, stop);
         info!(store.name = store.name, run.kind = %work.kind, page = work.checkpoint.page, "run begins");
-        let worked = all_phases(&mut work).await;
+        let worked = Box::pin(all_phases(&mut work)).await;
         *left = Some(work.leave());
         match worked {
             Ok(end) => Ok(Step::End(end)),
@@ -216,8 +217,11 @@ async fn all_phases(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
             }
             (Phase::List, RunKind::Incremental) => incremental::incremental(work).await?,
             (Phase::List, RunKind::Full | RunKind::Sweep) => sweep::sweep(work).await?,
+            (Phase::List, RunKind::Audit) => audit::list(work).await?,
+            (Phase::Sample, _) => audit::sample(work).await?,
             (Phase::Look, _) => look::look(work).await?,
             (Phase::Confirm, _) => removal::confirm(work).await?,
+            (Phase::Over, RunKind::Audit) => return Ok(audit::verdict(work)),
             (Phase::Over, _) => return verdict::verdict(work).await,
         }
     }

@@ -16,7 +16,7 @@ use crate::connector::neto::Shape;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::light::{self, Difference};
 use crate::domain::product::Product;
-use crate::domain::run::{Phase, RunKind};
+use crate::domain::run::{Checkpoint, Phase, RunKind};
 use crate::storage::products::{self, Held, Quarantined};
 use crate::storage::{StorageError, quarantine};
 
@@ -138,13 +138,18 @@ async fn end(work: &mut AtWork<'_>, listing: &Listing, upto: Option<i64>) -> Res
         missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }).collect();
     let mut checkpoint = listing.checkpoint(work, std::iter::empty());
     checkpoint.listed.whole = checkpoint.listed.doubts.is_empty();
+    checkpoint.phase = Phase::Look;
+    note_missing(work, &missing, checkpoint).await
+}
+
+/// Writes down what is missing behind the end of the list, and moves the checkpoint behind it.
+pub async fn note_missing(work: &mut AtWork<'_>, missing: &[Finding], checkpoint: Checkpoint) -> Result<(), Stop> {
     let mut chunks = missing.chunks(MISSING_AT_ONCE).peekable();
     while let Some(found) = chunks.next_if(|chunk| chunk.len() == MISSING_AT_ONCE) {
         // Not at its end yet: whoever goes on here sees the end again, and the same are missing.
         let checkpoint = work.checkpoint.clone();
         work.commit(Commit { found, ..Commit::default() }, checkpoint).await?;
     }
-    checkpoint.phase = Phase::Look;
     let found = chunks.next().unwrap_or_default();
     work.commit(Commit { found, ..Commit::default() }, checkpoint).await
 }

@@ -16,33 +16,13 @@ const FEW: i64 = 10;
 
 /// What the finished run says about the copy.
 pub async fn verdict(work: &AtWork<'_>) -> Result<End, Stop> {
-    let (list, listed) = (&work.checkpoint.list, &work.checkpoint.listed);
-    let mut doubts = listed.doubts.clone();
-    if listed.unordered {
-        doubts.extend(list.doubts.iter().cloned());
+    if let Some(failed) = too_many_bad(work) {
+        return Ok(failed);
     }
-    let Counts { seen, quarantined, .. } = work.counts;
-    let max_share = work.syncer.config.quarantine.max_share;
-    if quarantined > FEW && quarantined as f64 > max_share * seen as f64 {
-        let error = format!(
-            "{quarantined} of {seen} records could not be read, more than quarantine.max_share = {max_share} allows; \
-             see `netosync quarantine list {}`",
-            work.store.name
-        );
-        return Ok(failed(ErrorClass::Data, error));
-    }
-    if quarantined > 0 {
-        let name = &work.store.name;
-        doubts.push(format!("{quarantined} records are in quarantine, see `netosync quarantine list {name}`"));
-    }
-    let shape = Shape::full_without(&work.checkpoint.given_up);
-    let mut refused: Vec<_> = shape.refused().collect();
-    refused.sort_unstable();
-    if !refused.is_empty() {
-        doubts.push(format!("the store refuses the selectors {}", refused.join(", ")));
-    }
+    let listed = &work.checkpoint.listed;
+    let mut doubts = doubts(work);
     if listed.unordered && work.kind != RunKind::Incremental {
-        let held = products::count(&work.syncer.db, work.store.id).await?;
+        let (seen, held) = (work.counts.seen, products::count(&work.syncer.db, work.store.id).await?);
         if seen.unsigned_abs() < held {
             doubts.push(format!(
                 "the store listed {seen} products where the mirror holds {held}; the others are kept as they were"
@@ -59,6 +39,40 @@ pub async fn verdict(work: &AtWork<'_>) -> Result<End, Stop> {
     Ok(End { state: RunState::Succeeded, verdict: Some(verdict), error_class: None, error, evidence })
 }
 
+/// The end of a run that could not read too many records, if it is one.
+pub fn too_many_bad(work: &AtWork<'_>) -> Option<End> {
+    let Counts { seen, quarantined, .. } = work.counts;
+    let max_share = work.syncer.config.quarantine.max_share;
+    (quarantined > FEW && quarantined as f64 > max_share * seen as f64).then(|| {
+        let error = format!(
+            "{quarantined} of {seen} records could not be read, more than quarantine.max_share = {max_share} allows; \
+             see `netosync quarantine list {}`",
+            work.store.name
+        );
+        failed(ErrorClass::Data, error)
+    })
+}
+
+/// What makes a run of any kind unsure.
+pub fn doubts(work: &AtWork<'_>) -> Vec<String> {
+    let (list, listed) = (&work.checkpoint.list, &work.checkpoint.listed);
+    let mut doubts = listed.doubts.clone();
+    if listed.unordered {
+        doubts.extend(list.doubts.iter().cloned());
+    }
+    let (quarantined, name) = (work.counts.quarantined, &work.store.name);
+    if quarantined > 0 {
+        doubts.push(format!("{quarantined} records are in quarantine, see `netosync quarantine list {name}`"));
+    }
+    let shape = Shape::full_without(&work.checkpoint.given_up);
+    let mut refused: Vec<_> = shape.refused().collect();
+    refused.sort_unstable();
+    if !refused.is_empty() {
+        doubts.push(format!("the store refuses the selectors {}", refused.join(", ")));
+    }
+    doubts
+}
+
 fn evidence(work: &AtWork<'_>) -> Evidence {
     let listed = &work.checkpoint.listed;
     let swept = work.kind != RunKind::Incremental;
@@ -70,6 +84,7 @@ fn evidence(work: &AtWork<'_>) -> Evidence {
         repaired: listed.repaired,
         id_digest: Some(listed.digest).filter(|_| listed.whole && swept),
         cursor,
+        audit: None,
         overlap_secs: (swept && work.cursor.edited.is_some()).then(|| adapted.num_seconds()),
         learned: Some(learned(work)).filter(|learned| *learned != work.store.learned),
     }
@@ -90,7 +105,7 @@ fn learned(work: &AtWork<'_>) -> Learned {
     match work.kind {
         // It lists in full detail.
         RunKind::Incremental => learned.page_size = listed.or(learned.page_size),
-        RunKind::Full | RunKind::Sweep => learned.sweep_page_size = listed.or(learned.sweep_page_size),
+        RunKind::Full | RunKind::Sweep | RunKind::Audit => learned.sweep_page_size = listed.or(learned.sweep_page_size),
     }
     learned.dated(&work.store.learned, *doubts_learned, work.syncer.clock.now())
 }

@@ -1,5 +1,6 @@
 //! The commands as an operator meets them: the real program, a database file, a simulated store on a real socket.
 
+mod audit;
 mod changes;
 mod check;
 #[path = "../it/support/dump.rs"]

@@ -62,6 +62,7 @@ async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Counts
         lease,
         lease_for: world.syncer.config.worker.lease(),
         products,
+        afresh: false,
         quarantined: &[],
         checkpoint: &Checkpoint::default(),
         counts: Counts::default(),

@@ -1,5 +1,6 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
+mod audit;
 mod away;
 mod chaos;
 mod crowd;

@@ -21,6 +21,7 @@ on_both_engines!(
     a_store_has_one_unfinished_run,
     a_removed_store_takes_everything_of_it_along,
     states_outside_of_the_known_ones_are_refused,
+    runs_of_before_stay_when_audits_come_and_go,
     decimals_are_exact_to_fifteen_digits,
     every_connection_has_our_settings,
 );
@@ -221,6 +222,38 @@ async fn states_outside_of_the_known_ones_are_refused(db: TestDb) {
     let refusal = add_run(&db, "dreaming").await.expect_err("no such state");
 
     assert!(refusal.to_string().to_lowercase().contains("check"), "{refusal}");
+}
+
+async fn runs_of_before_stay_when_audits_come_and_go(db: TestDb) {
+    let beside = db.opened_again().await;
+    schema::revert(&db, Some(2)).await.expect("the last migration is taken back");
+    add_store(&db).await;
+    add_run(&db, "succeeded").await.expect("a run of before");
+    execute(&db, "INSERT INTO findings (run_id, inventory_id, kind) VALUES (1, 7, 'look')").await.expect("of the run");
+    let queue = |kind: &str| {
+        format!(
+            "INSERT INTO runs (store_id, kind, \"trigger\", state, scheduled_at, created_at) VALUES \
+             (1, '{kind}', 'manual', 'succeeded', '2026-11-21T00:00:00+00:00', '2026-11-21T00:00:00+00:00')"
+        )
+    };
+    execute(&db, &queue("audit")).await.expect_err("not yet");
+
+    schema::migrate(&db).await.expect("with rows in it");
+
+    // A connection that knows the tables of before learns of it too.
+    execute(&beside, &queue("audit")).await.expect("an audit");
+    for opened in [&db, &beside] {
+        execute(opened, &queue("dream")).await.expect_err("no such kind");
+    }
+    if db.engine() == Engine::Sqlite {
+        assert_eq!(texts(&db, "PRAGMA integrity_check", 1).await, [["ok"]]);
+    }
+    schema::revert(&db, Some(2)).await.expect("taken back");
+    for table in ["runs", "findings"] {
+        let sql = format!("SELECT CAST(COUNT(*) AS text) FROM {table}");
+        assert_eq!(texts(&db, &sql, 1).await, [["1"]], "{table}: only the audit is gone");
+    }
+    execute(&db, &queue("audit")).await.expect_err("no longer");
 }
 
 async fn decimals_are_exact_to_fifteen_digits(db: TestDb) {

@@ -64,6 +64,7 @@ async fn a_worker_that_lost_its_lease_writes_nothing_more(db: TestDb) {
         lease: held,
         lease_for: world.syncer.config.worker.lease(),
         products: &[Product::empty(1)],
+        afresh: false,
         quarantined: &[],
         checkpoint: &Checkpoint { page: 1, page_size: 4, ..Checkpoint::default() },
         counts,

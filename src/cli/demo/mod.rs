@@ -99,7 +99,7 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
     let sync = async |store: &Store| {
         let progress = Progress::new(false).without_forecast();
         let hands = Hands::with(app, syncer.clone(), db, stop.clone());
-        let wish = Wish { kind: RunKind::Full, approve_removals: false };
+        let wish = Wish { kind: RunKind::Full, approve_removals: false, audit: None };
         let follower = Follower { app, db, wish, stop: &stop, progress: &progress, hands };
         let mut outcome = Err(CliError::new(Exit::Failed, "the sync has no outcome"));
         follower.follow([store.clone()], |_, run| outcome = run).await?;

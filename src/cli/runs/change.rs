@@ -51,7 +51,10 @@ pub async fn retry(app: &App, db: &Database, id: i64) -> Result<Exit, CliError> 
             return refuse(format!("run {id} succeeded; `netosync sync {store}` starts another"));
         }
         RunState::Failed | RunState::Cancelled => {
-            let (next, inserted) = runs::enqueue(db, run.store_id, run.kind, Trigger::Manual, app.now()).await?;
+            let (next, inserted) = match &run.audit_request {
+                Some(request) => runs::enqueue_audit(db, run.store_id, request, app.now()).await?,
+                None => runs::enqueue(db, run.store_id, run.kind, Trigger::Manual, app.now()).await?,
+            };
             if inserted {
                 crate::cli::say(format_args!("queued run {} of store {store}", next.id));
                 return Ok(Exit::Done);

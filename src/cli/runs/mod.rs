@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::app::App;
+use super::audit;
 use super::exit::{CliError, Exit};
 use super::status::worked_on;
 use super::sync::run_json;
@@ -128,6 +129,9 @@ async fn show(app: &App, db: &Database, id: i64, json: bool) -> Result<Exit, Cli
     if json {
         let mut object = object(&store.name, &run);
         forecast::add_left(&mut object, left.as_ref());
+        if run.audit_request.is_some() {
+            object["audit"] = audit::audit_json(&run);
+        }
         super::say(object);
         return Ok(Exit::Done);
     }
@@ -163,6 +167,10 @@ async fn show(app: &App, db: &Database, id: i64, json: bool) -> Result<Exit, Cli
         ("still to come", left.as_ref().map_or(String::new(), forecast::left_in_words)),
     ];
     super::say(text::facts(&facts));
+    if let Some(found) = &run.audit_findings {
+        super::say(format_args!("\n{}", found.identity()));
+        audit::lines(&run).iter().for_each(super::say);
+    }
     Ok(Exit::Done)
 }
 

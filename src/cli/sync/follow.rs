@@ -22,6 +22,7 @@ use crate::cli::app::App;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::progress::{Progress, StoreProgress};
 use crate::cli::text;
+use crate::domain::audit::AuditRequest;
 use crate::domain::run::{Run, RunKind, RunState, Trigger};
 use crate::domain::store::Store;
 use crate::storage::{Database, StorageError, instances, runs};
@@ -37,7 +38,7 @@ const SHARE: u32 = 20;
 /// ... unless they were rarer than this.
 const RAREST_LOOK_OF_MANY: Duration = Duration::from_secs(15);
 /// How long the database may fail before that is the outcome.
-pub(super) const DATABASE_PATIENCE: Duration = Duration::from_mins(3);
+pub const DATABASE_PATIENCE: Duration = Duration::from_mins(3);
 
 /// What a person asks for.
 #[derive(Clone, Copy, Debug)]
@@ -46,16 +47,41 @@ pub struct Wish {
     pub kind: RunKind,
     /// Everything that is gone may be removed.
     pub approve_removals: bool,
+    /// Of an audit: what it is to do.
+    pub audit: Option<AuditWish>,
+}
+
+/// What a person asks an audit to do.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditWish {
+    /// What it is to do.
+    pub request: AuditRequest,
+    /// Whether they named the seed; else one under way with another will do.
+    pub seeded: bool,
 }
 
 impl Wish {
     /// Inserts a run, or finds the unfinished one; whether it was inserted.
     pub async fn trigger(&self, db: &Database, store_id: i64, now: DateTime<Utc>) -> Result<(Run, bool), StorageError> {
-        let (run, inserted) = runs::enqueue(db, store_id, self.kind, Trigger::Manual, now).await?;
+        let (run, inserted) = match &self.audit {
+            Some(audit) => runs::enqueue_audit(db, store_id, &audit.request, now).await?,
+            None => runs::enqueue(db, store_id, self.kind, Trigger::Manual, now).await?,
+        };
         if self.approve_removals && run.kind.covers(self.kind) {
             runs::approve_removals(db, run.id).await?;
         }
         Ok((run, inserted))
+    }
+
+    /// Whether a run, however it was asked for, does what is asked here.
+    fn is_met_by(&self, run: &Run) -> bool {
+        let as_asked = |audit: &AuditWish| {
+            run.audit_request.is_some_and(|asked| {
+                let seed = if audit.seeded { asked.seed } else { audit.request.seed };
+                AuditRequest { seed, ..asked } == audit.request
+            })
+        };
+        run.kind.covers(self.kind) && self.audit.as_ref().is_none_or(as_asked)
     }
 }
 
@@ -204,7 +230,7 @@ impl Follower<'_> {
             return Ok(Some(Err(error)));
         };
         one.bar.update(self.db, &run, self.app.now()).await?;
-        if !run.state.unfinished() && !run.kind.covers(self.wish.kind) && !stopping {
+        if !run.state.unfinished() && !self.wish.is_met_by(&run) && !stopping {
             info!(
                 run.id = run.id,
                 store.name = one.store.name,

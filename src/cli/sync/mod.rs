@@ -9,12 +9,9 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use self::follow::DATABASE_PATIENCE;
-pub use self::follow::Follower;
-pub use self::follow::Wish;
+pub use self::follow::{AuditWish, DATABASE_PATIENCE, Follower, Wish};
 pub use self::hands::Hands;
-use self::report::report_error;
-pub use self::report::{report, run_json};
+pub use self::report::{report, report_error, run_json};
 use super::app::App;
 use super::exit::{CliError, Exit};
 use super::patience::patiently;
@@ -89,7 +86,7 @@ pub async fn run(app: &App, args: &SyncArgs) -> Result<Exit, CliError> {
         exits.extend(plan::run(app, &db, &wish, chosen, args.json).await?);
         return Ok(Exit::gravest(exits));
     }
-    let wish = Wish { kind: args.kind, approve_removals: args.approve_removals };
+    let wish = Wish { kind: args.kind, approve_removals: args.approve_removals, audit: None };
     if args.detach {
         for store in chosen {
             let (run, _) = wish.trigger(&db, store.id, app.now()).await?;
@@ -143,18 +140,22 @@ async fn choose(db: &Database, args: &SyncArgs, now: DateTime<Utc>) -> Result<Ve
         if chosen.iter().any(|(other, _)| other == name) {
             continue;
         }
-        let store = match stores::find_store(db, name).await {
-            Ok(store) if store.is_paused(now) => {
-                let message = format!("it is paused; `netosync store resume {name}` ends the pause");
-                Err(CliError::new(Exit::Failed, message))
-            }
-            Ok(store) => Ok(store),
-            Err(StorageError::UnknownStore { .. }) => {
-                Err(CliError::new(Exit::Failed, "there is no such store; `netosync store list` shows the names"))
-            }
-            Err(error) => return Err(error.into()),
-        };
-        chosen.push((name.clone(), store));
+        chosen.push((name.clone(), named(db, name, now).await?));
     }
     Ok(chosen)
+}
+
+/// The store of that name, or why no run of it can be asked for.
+pub async fn named(db: &Database, name: &str, now: DateTime<Utc>) -> Result<Result<Store, CliError>, CliError> {
+    Ok(match stores::find_store(db, name).await {
+        Ok(store) if store.is_paused(now) => {
+            let message = format!("it is paused; `netosync store resume {name}` ends the pause");
+            Err(CliError::new(Exit::Failed, message))
+        }
+        Ok(store) => Ok(store),
+        Err(StorageError::UnknownStore { .. }) => {
+            Err(CliError::new(Exit::Failed, "there is no such store; `netosync store list` shows the names"))
+        }
+        Err(error) => return Err(error.into()),
+    })
 }

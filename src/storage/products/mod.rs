@@ -22,7 +22,7 @@ pub(super) use self::copy::copy_light;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
 use self::rows::{Cell, Rows};
-pub use self::sweep::{Held, held_between, load, witnesses};
+pub use self::sweep::{Held, held_between, held_ids, load, witnesses};
 use self::transaction::Transaction;
 use super::{Database, StorageError};
 use crate::domain::catalogue::{CHILDREN, Kind};
@@ -54,6 +54,8 @@ pub struct PageWrite<'a> {
     pub lease_for: TimeDelta,
     /// Normalised products, each `inventory_id` once.
     pub products: &'a [Product<'a>],
+    /// Whether what is stored of them is known to be wrong, whatever its hashes say.
+    pub afresh: bool,
     /// Records of the page that are no products.
     pub quarantined: &'a [Quarantined<'a>],
     /// Where the walk goes on after this page.
@@ -84,7 +86,12 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     let mut tx = Transaction::begin(db).await?;
     let store_id = page.lease.store_id;
     let ids: Vec<i64> = page.products.iter().map(|product| product.inventory_id).collect();
-    let known = tx.known(store_id, &ids).await?;
+    let mut known = tx.known(store_id, &ids).await?;
+    if page.afresh {
+        for known in known.values_mut() {
+            known.hash = ContentHash::default();
+        }
+    }
     let plan = Plan::new(page.products, &known);
 
     let mut counts = page.counts;

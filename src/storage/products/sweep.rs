@@ -1,4 +1,5 @@
-//! What is held of the products a sweep's page spans: enough to see what is new, different or missing in one look.
+//! What is held: of the products a sweep's page spans enough to see what is new, different or missing in one look, and the whole
+//! of products for those who compare.
 
 use std::collections::HashMap;
 
@@ -52,6 +53,26 @@ pub async fn held_between(
         Held { inventory_id, light, removed }
     };
     Ok(rows.map_err(StorageError::sql("read what is held"))?.into_iter().map(held).collect())
+}
+
+/// The next products held behind `after`, by ID; removed ones are left out.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn held_ids(db: &Database, store_id: i64, after: Option<i64>, limit: u32) -> Result<Vec<i64>, StorageError> {
+    const SQL: &str = "/* held_ids */ SELECT inventory_id FROM products \
+         WHERE store_id = $1 AND inventory_id > $2 AND removed_at IS NULL ORDER BY inventory_id LIMIT $3";
+    let (after, limit) = (after.unwrap_or(i64::MIN), i64::from(limit));
+    macro_rules! read {
+        ($pool:expr) => {
+            sqlx::query_scalar(SQL).bind(store_id).bind(after).bind(limit).fetch_all($pool).await
+        };
+    }
+    let ids: sqlx::Result<Vec<i64>> = match db.pools() {
+        Pools::Postgres(pool) => read!(pool),
+        Pools::Sqlite(pool) => read!(pool),
+    };
+    ids.map_err(StorageError::sql("read what is held"))
 }
 
 /// Stored products with all their rows, by ID; those that are not stored are left out.

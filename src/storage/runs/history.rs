@@ -48,8 +48,8 @@ pub async fn newest(db: &Database, store_id: Option<i64>, limit: u64) -> Result<
     find.all(db.orm()).await.map_err(StorageError::query("list runs"))?.into_iter().map(read).collect()
 }
 
-/// The newest run of each store that is in one of `states`, by store; of one store or of all. Reads a few rows a store,
-/// however long the history is.
+/// The newest run of each store that is in one of `states`, by store; of one store or of all. Audits that have ended are left
+/// out: they say nothing of how the syncs go. Reads a few rows a store, however long the history is.
 ///
 /// # Errors
 /// [`StorageError::Query`] or [`StorageError::Corrupt`].
@@ -62,7 +62,8 @@ pub async fn newest_each(
     let only = if store_id.is_some() { "WHERE stores.id = $1" } else { "" };
     let sql = format!(
         "/* newest_each */ SELECT runs.* FROM stores JOIN runs ON runs.id = (SELECT newest.id FROM runs newest \
-         WHERE newest.store_id = stores.id AND newest.state IN ({}) ORDER BY newest.id DESC LIMIT 1) {only}",
+         WHERE newest.store_id = stores.id AND newest.state IN ({}) \
+         AND (newest.kind <> 'audit' OR newest.finished_at IS NULL) ORDER BY newest.id DESC LIMIT 1) {only}",
         states.join(", ")
     );
     let values = store_id.map(Value::from);

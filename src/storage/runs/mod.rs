@@ -23,8 +23,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement,
 pub use self::cancel::{Cancelled, cancel, confirm_cancelled};
 pub use self::claim::{Claim, claim, next_due, silent};
 pub use self::history::{get, get_all, newest, newest_each};
-pub use self::trigger::{approve_removals, enqueue, hurry, unfinished};
+pub use self::trigger::{approve_removals, enqueue, enqueue_audit, hurry, unfinished};
 use super::{Database, StorageError, cursors, wake};
+use crate::domain::audit::AuditFindings;
 use crate::domain::digest::IdDigest;
 use crate::domain::error::ErrorClass;
 use crate::domain::learned::Learned;
@@ -59,10 +60,12 @@ pub struct Evidence {
     pub overlap_secs: Option<i64>,
     /// What the store's answers have taught, where that is not what was known before.
     pub learned: Option<Learned>,
+    /// What an audit has found.
+    pub audit: Option<Box<AuditFindings>>,
 }
 
 /// Ends a run, with its evidence. With a verdict that vouches for the copy, the store's `as_of` moves to the start of the run,
-/// in the same transaction. [`StorageError::LeaseLost`] when the run is somebody else's.
+/// in the same transaction; an audit vouches for nothing but its sample. [`StorageError::LeaseLost`] when the run is somebody else's.
 pub async fn finish(
     db: &Database,
     lease: &Lease,
@@ -82,14 +85,16 @@ pub async fn finish(
     let update = match &end.evidence {
         Some(evidence) => update
             .col_expr(runs::Column::Repaired, evidence.repaired.into())
-            .col_expr(runs::Column::IdDigest, evidence.id_digest.map(|digest| digest.to_string()).into()),
+            .col_expr(runs::Column::IdDigest, evidence.id_digest.map(|digest| digest.to_string()).into())
+            .col_expr(runs::Column::AuditFindings, evidence.audit.as_ref().map(to_json).into()),
         None => update,
     };
     if update.exec(&tx).await.map_err(StorageError::query(doing))?.rows_affected != 1 {
         return Err(StorageError::LeaseLost { run_id: lease.run_id });
     }
     if matches!(end.verdict, Some(Verdict::Complete | Verdict::Repaired)) {
-        let sql = "/* finish */ UPDATE stores SET as_of = (SELECT started_at FROM runs WHERE id = $1) WHERE id = $2";
+        let sql = "/* finish */ UPDATE stores SET as_of = (SELECT started_at FROM runs WHERE id = $1) \
+                   WHERE id = $2 AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND kind <> 'audit')";
         let values: [Value; 2] = [lease.run_id.into(), lease.store_id.into()];
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
         tx.execute_raw(statement).await.map_err(StorageError::query(doing))?;
@@ -152,8 +157,7 @@ pub async fn give_back(
         .col_expr(runs::Column::LeaseOwner, None::<String>.into())
         .col_expr(runs::Column::LeaseExpiresAt, None::<DateTime<Utc>>.into());
     if let Some(checkpoint) = checkpoint {
-        let json = serde_json::to_value(checkpoint).expect("plain data");
-        update = update.col_expr(runs::Column::Checkpoint, json.into());
+        update = update.col_expr(runs::Column::Checkpoint, to_json(checkpoint).into());
     }
     let doing = "give a run back";
     let tx = db.begin_write().await?;
@@ -162,6 +166,10 @@ pub async fn give_back(
     }
     wake::notify(&tx, db).await?;
     tx.commit().await.map_err(StorageError::query(doing))
+}
+
+fn to_json(data: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(data).expect("plain data")
 }
 
 /// The condition that picks the unfinished runs, in the words of the partial indexes: SQLite uses those only for a
@@ -205,10 +213,9 @@ fn read(model: runs::Model) -> Result<Run, StorageError> {
         attempt: model.attempt,
         lease_epoch: model.lease_epoch,
         lease_expires_at: model.lease_expires_at,
-        checkpoint: match &model.checkpoint {
-            Some(json) => Some(serde_json::from_value(json.clone()).map_err(|_| corrupt("checkpoint"))?),
-            None => None,
-        },
+        checkpoint: from_json(model.checkpoint.as_ref()).map_err(|()| corrupt("checkpoint"))?,
+        audit_request: from_json(model.audit_request.as_ref()).map_err(|()| corrupt("audit_request"))?,
+        audit_findings: from_json(model.audit_findings.as_ref()).map_err(|()| corrupt("audit_findings"))?,
         counts: Counts {
             pages: model.pages,
             calls: model.calls,
@@ -234,4 +241,8 @@ fn read(model: runs::Model) -> Result<Run, StorageError> {
         cancel_requested_at: model.cancel_requested_at,
         approve_removals: model.approve_removals,
     })
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(json: Option<&serde_json::Value>) -> Result<Option<T>, ()> {
+    json.map(|json| T::deserialize(json).map_err(drop)).transpose()
 }

@@ -6,7 +6,8 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, TryInsertResult, Value,
 };
 
-use super::{UNFINISHED, history, read};
+use super::{UNFINISHED, history, read, to_json};
+use crate::domain::audit::AuditRequest;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Run, RunKind, RunState, Trigger};
 use crate::entity::runs;
@@ -17,7 +18,8 @@ use crate::storage::{Database, StorageError, wake};
 ///
 /// A person who finds a run that nobody has begun yet makes it theirs, so it goes before those of the schedules; one that
 /// rests after a passing error is made due now, and one of a lighter kind that nobody has begun becomes one of theirs. A run
-/// under way keeps its kind, which may be lighter than what was asked for ([`RunKind::covers`]).
+/// under way, or of a kind that has nothing to do with theirs, keeps its kind, so it may not be what was asked for
+/// ([`RunKind::covers`]).
 ///
 /// # Errors
 /// [`StorageError::Query`] or [`StorageError::Corrupt`].
@@ -28,10 +30,41 @@ pub async fn enqueue(
     trigger: Trigger,
     now: DateTime<Utc>,
 ) -> Result<(Run, bool), StorageError> {
+    insert_or_find(db, &Asked { store_id, kind, trigger, audit: None, now }).await
+}
+
+/// [`enqueue`] of an audit.
+///
+/// # Errors
+/// [`StorageError::Query`] or [`StorageError::Corrupt`].
+pub async fn enqueue_audit(
+    db: &Database,
+    store_id: i64,
+    request: &AuditRequest,
+    now: DateTime<Utc>,
+) -> Result<(Run, bool), StorageError> {
+    let (kind, trigger) = (RunKind::Audit, Trigger::Manual);
+    insert_or_find(db, &Asked { store_id, kind, trigger, audit: Some(request), now }).await
+}
+
+/// A run that is asked for.
+struct Asked<'a> {
+    store_id: i64,
+    kind: RunKind,
+    trigger: Trigger,
+    audit: Option<&'a AuditRequest>,
+    now: DateTime<Utc>,
+}
+
+async fn insert_or_find(db: &Database, asked: &Asked<'_>) -> Result<(Run, bool), StorageError> {
+    let Asked { store_id, kind, trigger, now, .. } = *asked;
     loop {
         // Looked for first: a thousand that attach must not queue up for SQLite's one write lock.
         if let Some(run) = unfinished(db, store_id).await? {
-            let raised = trigger == Trigger::Manual && run.started_at.is_none() && !run.kind.covers(kind);
+            let raised = trigger == Trigger::Manual
+                && run.started_at.is_none()
+                && kind.covers(run.kind)
+                && !run.kind.covers(kind);
             if raised {
                 raise(db, run.id, kind).await?;
             }
@@ -45,7 +78,7 @@ pub async fn enqueue(
             return Ok((history::get(db, run.id).await?.unwrap_or(run), false));
         }
         // Another run may be queued in between, and may even have ended before the next look: then we try again.
-        if let Some(id) = insert(db, store_id, kind, trigger, now).await?
+        if let Some(id) = insert(db, asked).await?
             && let Some(run) = history::get(db, id).await?
         {
             return Ok((run, true));
@@ -53,13 +86,8 @@ pub async fn enqueue(
     }
 }
 
-async fn insert(
-    db: &Database,
-    store_id: i64,
-    kind: RunKind,
-    trigger: Trigger,
-    now: DateTime<Utc>,
-) -> Result<Option<i64>, StorageError> {
+async fn insert(db: &Database, asked: &Asked<'_>) -> Result<Option<i64>, StorageError> {
+    let Asked { store_id, kind, trigger, audit, now } = *asked;
     let doing = "queue a run";
     let run = runs::ActiveModel {
         store_id: Set(store_id),
@@ -68,6 +96,7 @@ async fn insert(
         state: Set(RunState::Queued.as_str().to_owned()),
         scheduled_at: Set(now),
         created_at: Set(now),
+        audit_request: Set(audit.map(to_json)),
         ..Default::default()
     };
     let insert = runs::Entity::insert(run).on_conflict(OnConflict::new().do_nothing().to_owned()).try_insert();
