@@ -47,6 +47,16 @@ pub fn only_amounts<'n>(fields: impl IntoIterator<Item = &'n String>) -> bool {
     fields.into_iter().all(|field| AMOUNTS.contains(&field.as_str()) || lists.contains(&field.as_str()))
 }
 
+/// A product of which only the values of [`COMPARED`] are known.
+#[must_use]
+pub fn of_compared(inventory_id: i64, values: &[Value<'static>]) -> Product<'static> {
+    let mut product = Product::empty(inventory_id);
+    for (column, value) in COMPARED.iter().zip(values) {
+        product.fields[place(column.name)] = value.clone();
+    }
+    product
+}
+
 /// What a light record says about the product that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {

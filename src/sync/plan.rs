@@ -4,7 +4,7 @@
 //! written to the database the store is in: no run, no product, no cursor, no judgement of the key.
 //!
 //! A plan holds no lease, so it must be alone: it refuses to begin beside an unfinished run, looks now and then whether one has
-//! begun, and ends then. Until it has noticed, for [`LOOK`] at the most, both call the store.
+//! begun, and ends then. Until it has noticed, for half a second, both call the store.
 
 use std::sync::Arc;
 use std::time::Duration;

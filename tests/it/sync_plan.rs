@@ -103,6 +103,13 @@ async fn what_a_plan_says_is_what_the_run_then_does_and_planning_writes_nothing(
         ids
     });
     execute(&world.db, &format!("UPDATE products SET removed_at = changed_at WHERE inventory_id = {}", ids[5])).await;
+    // One that the mirror gives a warehouse too many, so that its list has to be compared.
+    let warehouse = format!(
+        "INSERT INTO product_stock (store_id, inventory_id, warehouse_id, quantity) SELECT id, {0}, 999999, 1 FROM stores; \
+         UPDATE products SET light_hash = content_hash WHERE inventory_id = {0}",
+        ids[11]
+    );
+    execute(&world.db, &warehouse).await;
     for (store, kind) in each() {
         let (planned, run) = plan_and_run(&world, store, &wish(kind), "an edited store").await;
         let edited = if kind == RunKind::Incremental { 2 } else { 4 };
@@ -111,6 +118,8 @@ async fn what_a_plan_says_is_what_the_run_then_does_and_planning_writes_nothing(
         assert_eq!(planned.restored, i64::from(kind != RunKind::Incremental));
     }
 
+    // Now its list is right and only the kept hash of it is not, as an early version might have left it.
+    execute(&world.db, "DELETE FROM product_stock WHERE warehouse_id = 999999").await;
     world.shop.with_catalogue(|catalogue| {
         assert!(catalogue.change(ids[9], now, |product| product.set("PreOrderQuantity", SimValue::Int(1))));
         assert!(ids[20..24].iter().all(|id| catalogue.delete(*id)));
@@ -119,6 +128,9 @@ async fn what_a_plan_says_is_what_the_run_then_does_and_planning_writes_nothing(
         let (_, run) = plan_and_run(&world, store, &wish(kind), "few are gone").await;
         assert_eq!(run.counts.removed, if kind == RunKind::Incremental { 0 } else { 4 });
     }
+
+    let healed = format!("UPDATE products SET light_hash = NULL WHERE inventory_id = {}", ids[11]);
+    execute(&world.db, &healed).await;
 
     world.shop.with_catalogue(|catalogue| assert!(ids[30..50].iter().all(|id| catalogue.delete(*id))));
     for (store, kind) in each() {

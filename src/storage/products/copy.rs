@@ -1,7 +1,11 @@
 //! Copies what a run reads of the products that are held into another database, for a plan ([`crate::storage::scratch`]).
 //!
-//! A run compares hashes, and where the light parts differ, light parts. Nothing it decides hangs on the rest, so texts, images and
-//! the like stay where they are: that is most of a catalogue.
+//! A run compares hashes, and where the light parts differ, light parts. Another light part is another content, so nothing it
+//! decides hangs on the rest: texts, images and the like stay where they are, which is most of a catalogue. The exception are
+//! products whose hash of the light part is not that of what is held, as another version of the program may have left it: of
+//! them a run compares everything, and everything is copied.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
@@ -9,6 +13,7 @@ use super::rows::{Cell, Rows};
 use super::transaction::Transaction;
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::light;
+use crate::domain::product::Product;
 use crate::storage::{Database, Pools, StorageError};
 
 /// Products copied at once.
@@ -39,13 +44,29 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
     let Some(last) = ids.last().copied() else { return Ok(None) };
     let mut source = Transaction::snapshot(from).await?;
     let fields = source.select("products", &light::COMPARED, store_id, &ids).await?;
-    let fields: std::collections::HashMap<_, _> = fields.into_iter().collect();
+    let fields: HashMap<_, _> = fields.into_iter().collect();
+    let mut lists = Vec::new();
+    for list in light::LISTS {
+        let table = &CHILDREN[list as usize];
+        lists.push((list, table, source.select(table.name, table.columns, store_id, &ids).await?));
+    }
+    let mut parts: HashMap<i64, Product<'static>> =
+        fields.iter().map(|(id, fields)| (*id, light::of_compared(*id, fields))).collect();
+    for (list, _, rows) in &lists {
+        for (id, row) in rows {
+            parts.entry(*id).and_modify(|part| part.children[*list as usize].push(row.clone()));
+        }
+    }
+    parts.values_mut().for_each(Product::order_children);
+    let odd = |own: &&Own| {
+        own.5.as_ref().is_some_and(|held| parts.get(&own.0).is_some_and(|part| light::hash(part)[..] != held[..]))
+    };
+    let odd: Vec<i64> = own.iter().filter(odd).map(|own| own.0).collect();
+    let whole = source.load(store_id, &odd).await?;
 
     let mut target = Transaction::begin(to).await?;
-    let mut rows = Rows::part_of_products(&light::COMPARED);
+    let (mut rows, mut wholes, mut texts) = (Rows::part_of_products(&light::COMPARED), Rows::products(), Rows::texts());
     for (id, hash, first_seen, changed, removed, light) in &own {
-        // One that is gone by now was taken away with its store.
-        let Some(fields) = fields.get(id) else { continue };
         let leading = [
             Cell::Int(store_id),
             Cell::Int(*id),
@@ -55,15 +76,30 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
             removed.map_or(Cell::Null, Cell::Time),
             light.as_deref().map_or(Cell::Null, Cell::Bytes),
         ];
-        rows.push(&leading, fields);
+        if let Some(whole) = whole.get(id) {
+            wholes.push(&leading, &whole.fields);
+            texts.push(&leading[..2], &whole.texts);
+        } else if let Some(fields) = fields.get(id) {
+            // One that is gone by now was taken away with its store.
+            rows.push(&leading, fields);
+        }
     }
-    target.insert(&rows).await?;
-    for list in light::LISTS {
-        let table = &CHILDREN[list as usize];
-        let held = source.select(table.name, table.columns, store_id, &ids).await?;
+    for rows in [&rows, &wholes, &texts] {
+        target.insert(rows).await?;
+    }
+    for (_, table, held) in &lists {
         let mut rows = Rows::children(table);
-        for (id, row) in &held {
+        for (id, row) in held.iter().filter(|(id, _)| !whole.contains_key(id)) {
             rows.push(&[Cell::Int(store_id), Cell::Int(*id)], row);
+        }
+        target.insert(&rows).await?;
+    }
+    for (child, table) in CHILDREN.iter().enumerate() {
+        let mut rows = Rows::children(table);
+        for (id, product) in &whole {
+            for row in &product.children[child] {
+                rows.push(&[Cell::Int(store_id), Cell::Int(*id)], row);
+            }
         }
         target.insert(&rows).await?;
     }
