@@ -25,6 +25,8 @@ use crate::domain::run::Place;
 const TRIES: usize = 12;
 /// The smallest limit, and the shortest list in which a seam is looked for: it takes some room.
 const LEAST: u32 = 8;
+/// What is said of a place where no seam was found.
+const GAP: &str = "does not come together without a gap";
 /// Full pages after a shortened one before a larger page is tried again.
 const PATIENCE: u32 = 8;
 
@@ -60,6 +62,21 @@ pub enum Next {
     Unordered,
 }
 
+/// What lies behind a place at which pages of every size begin, so that none overlaps it: with pages of up to eight each 840
+/// records. The page behind it is asked for between two answers of the page in front of it. When these are the same nothing has
+/// moved meanwhile, and the first product behind came next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Between {
+    /// Nothing is known.
+    Unknown,
+    /// The page in front has these IDs.
+    Front(Ask, Vec<i64>),
+    /// The page behind began with this product, if it had any.
+    Behind(Ask, Vec<i64>, Option<i64>),
+    /// This product came next.
+    Next(i64),
+}
+
 /// What the pages so far have shown.
 #[derive(Clone, Debug)]
 pub struct Seam {
@@ -82,6 +99,8 @@ pub struct Seam {
     short: bool,
     /// How many pages have shown the end.
     ends: u32,
+    /// Where no page can overlap: what is known of what lies behind.
+    between: Between,
     /// Whether a place where no seam is to be had is passed without one.
     blind: bool,
     /// Doubts about the list, each a sentence.
@@ -108,6 +127,7 @@ impl Seam {
             tried: Vec::new(),
             short: false,
             ends: 0,
+            between: Between::Unknown,
             blind: false,
             doubts: Vec::new(),
         }
@@ -128,7 +148,12 @@ impl Seam {
         if position < u64::from(LEAST) && self.ends >= 2 {
             return self.behind();
         }
-        self.reach(position, self.back)
+        match self.between {
+            Between::Front(front, _) => Ask { page: front.page + 1, ..front },
+            Between::Behind(front, ..) => front,
+            Between::Next(_) => Ask { page: u32::try_from(position / u64::from(limit)).unwrap_or(u32::MAX), limit },
+            Between::Unknown => self.reach(position, self.back),
+        }
     }
 
     /// The pages that will be asked for, if each brings as many records as it is asked for.
@@ -187,10 +212,14 @@ impl Seam {
         if !ids.is_sorted() {
             return Next::Unordered;
         }
+        if let Some(next) = self.between(ask, ids, records) {
+            return next;
+        }
         let Some((first, last)) = ids.first().zip(ids.last()) else {
             return if records == 0 { self.empty(ask) } else { self.unreadable(ask, records) };
         };
-        let seamless = ask.page == 0 || covered.is_some_and(|covered| *first <= covered);
+        let next = if let Between::Next(next) = self.between { Some(next) } else { covered };
+        let seamless = ask.page == 0 || next.is_some_and(|next| *first <= next);
         if !seamless && !self.blind {
             return self.look_further_back(ask);
         }
@@ -198,7 +227,36 @@ impl Seam {
             self.advance(ask, Some(*last), records);
             return Next::Store(covered);
         }
+        if Some(*last) == covered && ask.end() == self.place.position && self.is_stuck() {
+            self.between = Between::Front(ask, ids.to_vec());
+            return self.again(ask, GAP);
+        }
         self.nothing_new(ask, Some(*last) == covered, records)
+    }
+
+    /// Whether pages of every size begin at this place, so that none overlaps it.
+    fn is_stuck(&self) -> bool {
+        (2..=self.place.limit).all(|limit| self.place.position.is_multiple_of(limit.into()))
+    }
+
+    /// Judges a page that was asked for to find out what comes next where none overlaps. `None` = it is to be judged as any other.
+    fn between(&mut self, ask: Ask, ids: &[i64], records: usize) -> Option<Next> {
+        let readable = ids.len() == records;
+        match std::mem::replace(&mut self.between, Between::Unknown) {
+            Between::Front(front, before) if readable && ids.first().copied() > self.place.covered || records == 0 => {
+                self.between = Between::Behind(front, before, ids.first().copied());
+            }
+            Between::Behind(_, before, behind) if ids == before => match behind {
+                Some(next) => self.between = Between::Next(next),
+                None => return Some(Next::End),
+            },
+            Between::Next(next) => {
+                self.between = Between::Next(next);
+                return None;
+            }
+            Between::Unknown | Between::Front(..) | Between::Behind(..) => return None,
+        }
+        Some(self.again(ask, GAP))
     }
 
     fn advance(&mut self, ask: Ask, covered: Option<i64>, records: usize) {
@@ -225,6 +283,7 @@ impl Seam {
     fn rest(&mut self) {
         self.back = 1;
         self.ends = 0;
+        self.between = Between::Unknown;
         self.tried.clear();
     }
 
@@ -279,10 +338,11 @@ impl Seam {
     /// There may be a gap. First the same place with another page, then further back, four times as far each time.
     fn look_further_back(&mut self, ask: Ask) -> Next {
         self.ends = 0;
+        self.between = Between::Unknown;
         if !self.tried.is_empty() {
             self.back = self.back.saturating_mul(4);
         }
-        self.again(ask, "does not come together without a gap")
+        self.again(ask, GAP)
     }
 
     fn again(&mut self, ask: Ask, what: &str) -> Next {
@@ -353,9 +413,37 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_no_page_overlaps_is_passed_by_asking_on_both_sides_of_it() {
+        for length in [839, 840, 841, 1679, 1680, 1681, 3000] {
+            let all = list(length);
+            let walked = walk(8, |page, limit| slice(&all, page, limit));
+            assert_eq!((walked.met.len(), walked.doubts), (all.len(), vec![]), "{length}");
+        }
+    }
+
+    #[test]
+    fn nothing_slips_through_a_place_that_no_page_overlaps() {
+        // Products in front of the place are deleted before each of the calls around it.
+        for deleted_before in 95..135 {
+            let mut all = list(900);
+            let mut calls = 0;
+            let walked = walk(8, |page, limit| {
+                calls += 1;
+                if calls == deleted_before || calls == deleted_before + 2 {
+                    all.remove(calls * 3);
+                }
+                slice(&all, page, limit)
+            });
+            assert_eq!(walked.doubts, Vec::<String>::new(), "{deleted_before}");
+            assert!(all.iter().all(|id| walked.met.contains(id)), "{deleted_before}");
+        }
+    }
+
+    #[test]
     fn a_forecast_is_what_a_list_that_stands_still_costs() {
         for limit in [8, 50, 200, 1000] {
-            for length in [0, 1, 7, 8, 9, 40, 50, 199, 200, 201, 999, 1000, 1001, 3000, 25_000, 100_000] {
+            let lengths = [0, 1, 7, 8, 9, 40, 50, 199, 200, 201, 999, 1000, 1001, 3000, 25_000, 100_000];
+            for length in lengths.into_iter().filter(|length| limit > 8 || *length <= 3000) {
                 let all = list(length);
                 let calls = walk(limit, |page, limit| slice(&all, page, limit)).calls as u64;
                 let terms = Terms { page_size: 1, sweep_page_size: limit, calls_per_minute: 300 };

@@ -128,7 +128,9 @@ async fn show(app: &App, db: &Database, id: i64, json: bool) -> Result<Exit, Cli
     };
     if json {
         let mut object = object(&store.name, &run);
-        forecast::add_left(&mut object, left.as_ref());
+        if run.state.unfinished() {
+            forecast::add_left(&mut object, left.as_ref());
+        }
         if run.audit_request.is_some() {
             object["audit"] = audit::audit_json(&run);
         }
