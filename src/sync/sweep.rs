@@ -94,10 +94,11 @@ async fn compare<'p>(
     for product in &piece.products {
         let id = product.inventory_id;
         match by_id.get(&id) {
+            // It is in quarantine and counted.
+            _ if known_bad.contains(&id) => {}
             Some(held) if held.removed => look(id),
             Some(held) if held.light == Some(light::hash(product)) => compared.unchanged += 1,
             Some(held) if held.light.is_some() => different.push(product),
-            _ if known_bad.contains(&id) => {}
             _ => look(id),
         }
     }

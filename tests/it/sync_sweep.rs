@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use netosync::domain::error::ErrorClass;
 use netosync::domain::incident::IncidentKind;
 use netosync::domain::run::{Run, RunKind, Verdict};
-use netosync::simulator::SimulatorConfig;
+use netosync::simulator::{SimProduct, SimValue, SimulatorConfig};
 use netosync::storage::{cursors, incidents, runs};
 
 use crate::support::mirrored::{execute, texts};
@@ -18,6 +18,7 @@ on_both_engines!(
     what_is_gone_is_asked_for_by_id_and_then_marked_removed,
     a_product_that_is_back_is_restored,
     a_store_that_caps_its_answers_loses_nothing_by_what_they_lack,
+    a_bad_record_of_a_product_that_is_held_is_counted_once,
     a_large_removal_waits_for_a_person,
     a_large_removal_that_a_second_sweep_shows_again_is_carried_out,
     nothing_that_goes_wrong_in_any_kind_of_run_removes_anything,
@@ -162,6 +163,22 @@ async fn a_store_that_caps_its_answers_loses_nothing_by_what_they_lack(db: TestD
     assert_clean(&run, Verdict::Complete);
     assert_eq!((run.counts.updated, removed(&world).await), (PRODUCTS as i64, Vec::new()));
     assert_eq!(world.errors().await, Vec::<String>::new());
+}
+
+async fn a_bad_record_of_a_product_that_is_held_is_counted_once(db: TestDb) {
+    let world = mirrored_shop(db).await;
+    let (id, now) = (ids(&world)[4], world.syncer.clock.now());
+    // Not in the light part, which shows a product that was edited and is well.
+    let spoil = |product: &mut SimProduct| product.set("ShippingHeight", SimValue::text("knee-high"));
+    world.shop.with_catalogue(|catalogue| assert!(catalogue.change(id, now, spoil)));
+
+    for kind in [RunKind::Full, RunKind::Sweep] {
+        let run = world.sync_as(kind).await;
+
+        let counts = run.counts;
+        assert_eq!((run.verdict, counts.quarantined), (Some(Verdict::Partial), 1), "{kind}");
+        assert_eq!((counts.seen, counts.unchanged), (PRODUCTS as i64, PRODUCTS as i64 - 1), "{kind}");
+    }
 }
 
 async fn a_product_that_is_back_is_restored(db: TestDb) {
