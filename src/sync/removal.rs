@@ -46,7 +46,9 @@ pub async fn confirm(work: &mut AtWork<'_>) -> Result<(), Stop> {
         }
     }
     held_removals::release(&work.syncer.db, store_id, work.syncer.clock.now()).await?;
-    info!(run.id = run_id, removed = work.counts.removed, "nothing is missing any more");
+    if missing.products > 0 {
+        info!(run.id = run_id, removed = work.counts.removed, "nothing is missing any more");
+    }
     over(work).await
 }
 
