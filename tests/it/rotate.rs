@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use netosync::domain::store::Store;
-use netosync::storage::credentials::{SealedCredential, list_credentials, load_credential};
+use netosync::storage::StorageError;
+use netosync::storage::credentials::{SealedCredential, list_credentials, load_credential, put_sealed_by};
 use netosync::storage::crypter::{Location, MasterKey};
 use netosync::storage::instances::{self, Instance};
 use netosync::storage::key_file::KeyFile;
 use netosync::storage::master_key::{self, Found, Places};
+use netosync::storage::rotation;
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::Vault;
 use rand::rngs::SmallRng;
@@ -28,6 +30,7 @@ on_both_engines!(
     two_rotations_at_once_make_one_key,
     a_rotation_that_is_not_finished_is_noticed_and_its_old_key_kept,
     services_elsewhere_get_the_key_file_first,
+    a_key_is_not_forgotten_while_somebody_seals_with_it,
 );
 
 struct Desk {
@@ -282,4 +285,30 @@ async fn services_elsewhere_get_the_key_file_first(db: TestDb) {
     assert_eq!(desk.run(&["keys", "rotate", "--forget-old", "--copied"]).await.0, Some(0));
     assert_eq!(desk.key_ids().len(), 1);
     assert!(!desk.assert_readable(secret).await.contains(&old));
+}
+
+async fn a_key_is_not_forgotten_while_somebody_seals_with_it(db: TestDb) {
+    let desk = Desk::new(db, 1).await;
+    let id = desk.stores[0].id;
+    let sealed_with_old = load_credential(&desk.db, id).await.expect("read").expect("there").sealed;
+    let old = vec![sealed_with_old.key_id.clone()];
+    assert_eq!(desk.run(&["keys", "rotate"]).await.0, Some(0));
+    // Opened before, so that it loses no time on it.
+    let elsewhere = desk.db.opened_again().await;
+    let mut forgetting = None;
+
+    let put = put_sealed_by(&desk.db, id, || {
+        forgetting =
+            Some(tokio::spawn(
+                async move { rotation::unless_in_use(&elsewhere, &old, || Ok::<_, StorageError>(())).await },
+            ));
+        Ok::<_, StorageError>(sealed_with_old)
+    });
+
+    put.await.expect("stored");
+    let forgot = forgetting.expect("begun").await.expect("no panic").expect("the database works");
+    assert!(!forgot, "the credential that was being stored needs the key");
+    assert_eq!(desk.run(&["keys", "rotate", "--forget-old"]).await.0, Some(1));
+    assert_eq!(desk.run(&["keys", "rotate"]).await.0, Some(0));
+    assert_eq!(desk.assert_readable(secret).await, [desk.key_ids()[0].clone()]);
 }
