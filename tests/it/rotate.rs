@@ -3,11 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use netosync::clock::SystemClock;
+use netosync::domain::secret::Secret;
 use netosync::domain::store::Store;
-use netosync::storage::StorageError;
 use netosync::storage::credentials::{SealedCredential, list_credentials, load_credential, put_sealed_by};
 use netosync::storage::crypter::{Location, MasterKey};
 use netosync::storage::instances::{self, Instance};
@@ -16,10 +19,12 @@ use netosync::storage::master_key::{self, Found, Places};
 use netosync::storage::rotation;
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::Vault;
+use netosync::storage::{Database, Engine, StorageError};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
+use crate::support::mirrored::texts;
 use crate::support::world::key;
 use crate::support::{TestDb, on_both_engines};
 
@@ -293,22 +298,45 @@ async fn a_key_is_not_forgotten_while_somebody_seals_with_it(db: TestDb) {
     let sealed_with_old = load_credential(&desk.db, id).await.expect("read").expect("there").sealed;
     let old = vec![sealed_with_old.key_id.clone()];
     assert_eq!(desk.run(&["keys", "rotate"]).await.0, Some(0));
-    // Opened before, so that it loses no time on it.
-    let elsewhere = desk.db.opened_again().await;
+    let url = desk.db.url().clone();
     let mut forgetting = None;
 
     let put = put_sealed_by(&desk.db, id, || {
-        forgetting =
-            Some(tokio::spawn(
-                async move { rotation::unless_in_use(&elsewhere, &old, || Ok::<_, StorageError>(())).await },
-            ));
+        let (tell, told) = std::sync::mpsc::channel();
+        forgetting = Some(std::thread::spawn(move || forget_elsewhere(&url, &old, &tell)));
+        told.recv().expect("it is done, or waits for us");
         Ok::<_, StorageError>(sealed_with_old)
     });
 
     put.await.expect("stored");
-    let forgot = forgetting.expect("begun").await.expect("no panic").expect("the database works");
+    let forgot = forgetting.expect("begun").join().expect("no panic");
     assert!(!forgot, "the credential that was being stored needs the key");
     assert_eq!(desk.run(&["keys", "rotate", "--forget-old"]).await.0, Some(1));
     assert_eq!(desk.run(&["keys", "rotate"]).await.0, Some(0));
     assert_eq!(desk.assert_readable(secret).await, [desk.key_ids()[0].clone()]);
 }
+
+/// Forgets `keys` unless they are in use; tells when that is done, or waits for whoever is storing a credential.
+fn forget_elsewhere(url: &Secret, keys: &[String], tell: &Sender<()>) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let db = Database::connect(url, "netosync", Arc::new(SystemClock)).await.expect("the database opens");
+        let waits = async {
+            // On SQLite the transaction of the other has the database to itself.
+            while db.engine() == Engine::Postgres && texts(&db, WAITING).await[0][0].as_deref() == Some("0") {}
+            let _ = tell.send(());
+            std::future::pending::<()>().await;
+        };
+        let forgot = rotation::unless_in_use(&db, keys, || Ok::<_, StorageError>(()));
+        let forgot = tokio::select! {
+            forgot = forgot => forgot.expect("the database works"),
+            () = waits => unreachable!("it waits for ever"),
+        };
+        let _ = tell.send(());
+        forgot
+    })
+}
+
+/// How many wait for a lock of a table of this database.
+const WAITING: &str = "SELECT CAST(count(*) AS TEXT) FROM pg_locks WHERE NOT granted AND database = \
+                       (SELECT oid FROM pg_database WHERE datname = current_database())";
