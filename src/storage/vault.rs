@@ -147,11 +147,8 @@ impl Vault {
             Err(CrypterError::UnknownKey { .. }) => {}
             other => return other,
         }
-        match self.read_again() {
-            Ok(()) => {}
-            Err(error) => {
-                warn!("a credential is sealed with master key {key_id}, which is not known here, and {error}")
-            }
+        if let Err(error) = self.read_again() {
+            warn!("a credential is sealed with master key {key_id}, which is not known here, and {error}");
         }
         self.keys().open(place, key_id, sealed)
     }
