@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
-use netosync::clock::SystemClock;
+use chrono::TimeDelta;
+use netosync::clock::{Clock, SystemClock};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::Store;
 use netosync::storage::credentials::{SealedCredential, list_credentials, load_credential, put_sealed_by};
@@ -268,13 +268,14 @@ async fn a_rotation_that_is_not_finished_is_noticed_and_its_old_key_kept(db: Tes
 async fn services_elsewhere_get_the_key_file_first(db: TestDb) {
     let desk = Desk::new(db, 2).await;
     let old = desk.key_ids()[0].clone();
+    let now = SystemClock.now();
     let instance = Instance {
         name: "elsewhere:1:0".to_owned(),
         host: "elsewhere".to_owned(),
         pid: 1,
         version: "0".to_owned(),
-        started_at: Utc::now(),
-        seen_at: Utc::now() + TimeDelta::hours(1),
+        started_at: now,
+        seen_at: now + TimeDelta::hours(1),
         slots: 1,
         running: 0,
     };
