@@ -115,7 +115,7 @@ impl App {
                 found.path.display()
             ));
         }
-        Ok(Vault::new(found.crypter))
+        Ok(Vault::of_file(found))
     }
 
     /// Everything a run needs.

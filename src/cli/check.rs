@@ -86,7 +86,7 @@ async fn look(app: &App) -> Vec<Finding> {
         }
         Err(problem) => {
             add("database", Err(problem));
-            add("master key", key(app, &[]));
+            findings.push(key(app, &[]));
             return findings;
         }
     };
@@ -102,7 +102,7 @@ async fn look(app: &App) -> Vec<Finding> {
         }
         db.close().await;
     }
-    add("master key", key(app, &sealed));
+    findings.push(key(app, &sealed));
     findings
 }
 
@@ -117,22 +117,33 @@ async fn tables(db: &Database) -> (Result<String, CliError>, bool) {
     (verdict.map(|next| format!("{} migrations applied, {next}", status.applied.len())).map_err(Into::into), usable)
 }
 
-/// Whether the master key is there, or will be made, and opens what is sealed.
-fn key(app: &App, sealed: &[SealedCredential]) -> Result<String, CliError> {
+/// What is to be said about the master key.
+fn key(app: &App, sealed: &[SealedCredential]) -> Finding {
+    const SUBJECT: &str = "master key";
+    match opens(app, sealed) {
+        Ok((detail, None)) => Finding::new(SUBJECT, Ok(detail)),
+        Ok((detail, Some(left))) => Finding::note(SUBJECT, format!("{detail}; {left}")),
+        Err(problem) => Finding::new(SUBJECT, Err(problem)),
+    }
+}
+
+/// Whether the master key is there, or will be made, and opens what is sealed; and what is left of a rotation.
+fn opens(app: &App, sealed: &[SealedCredential]) -> Result<(String, Option<String>), CliError> {
     let places = Places::of(&app.config);
     let in_use: BTreeSet<_> = sealed.iter().map(|credential| credential.sealed.key_id.clone()).collect();
     let Some(found) = master_key::find_existing(&places)? else {
         let path = places.beside_database().ok_or(KeyError::Nowhere)?;
         if in_use.is_empty() {
-            return Ok(format!("{} does not exist yet and will be made when it is needed", path.display()));
+            return Ok((format!("{} does not exist yet and will be made when it is needed", path.display()), None));
         }
         return Err(KeyError::Lost { path, key_ids: in_use.into_iter().collect() }.into());
     };
+    let left = rotation_left(&found.crypter.key_ids(), sealed);
     let vault = Vault::new(found.crypter);
     let closed: Vec<_> = sealed.iter().filter_map(|one| Some((one.store_id, vault.try_open(one).err()?))).collect();
     match closed.first() {
-        None if sealed.is_empty() => Ok(format!("{} is there; nothing is sealed yet", found.path.display())),
-        None => Ok(format!("{} opens all {} stored credentials", found.path.display(), sealed.len())),
+        None if sealed.is_empty() => Ok((format!("{} is there; nothing is sealed yet", found.path.display()), left)),
+        None => Ok((format!("{} opens all {} stored credentials", found.path.display(), sealed.len()), left)),
         Some((store_id, error)) => {
             let message = format!(
                 "{} does not open {} of {} stored credentials; that of store number {store_id}: {error}",
@@ -142,5 +153,21 @@ fn key(app: &App, sealed: &[SealedCredential]) -> Result<String, CliError> {
             );
             Err(CliError::new(Exit::Configuration, message))
         }
+    }
+}
+
+/// What is left to do of a rotation of the master key.
+fn rotation_left(keys: &[String], sealed: &[SealedCredential]) -> Option<String> {
+    let (first, others) = keys.split_first()?;
+    let old = sealed.iter().filter(|one| one.sealed.key_id != *first).count();
+    match (old, others) {
+        (0, []) => None,
+        (0, others) => Some(format!(
+            "nothing is sealed with the old key ({}) any more: `netosync keys rotate --forget-old` takes it out of the file",
+            others.join(", ")
+        )),
+        (old, _) => Some(format!(
+            "a rotation is not finished, {old} are sealed with an old key: `netosync keys rotate` goes on"
+        )),
     }
 }

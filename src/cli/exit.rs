@@ -141,6 +141,7 @@ impl From<VaultError> for CliError {
         match error {
             VaultError::Storage(error) => error.into(),
             VaultError::Crypter(error) => error.into(),
+            VaultError::Keys(error) => error.into(),
             VaultError::Missing { .. } => Self::new(Exit::Configuration, error.to_string()),
         }
     }

@@ -1,5 +1,7 @@
 //! `netosync keys`: the master key, which seals the stores' credentials.
 
+mod rotate;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -9,7 +11,7 @@ use super::exit::{CliError, Exit};
 use crate::storage::crypter::MasterKey;
 use crate::storage::master_key::{self, KeyError, Places};
 
-/// Make the master key, which seals the stores' credentials.
+/// Make and rotate the master key, which seals the stores' credentials.
 #[derive(Debug, Args)]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -27,12 +29,15 @@ enum KeysCommand {
         #[arg(long, value_name = "PATH")]
         key_file: Option<PathBuf>,
     },
+    Rotate(rotate::RotateArgs),
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &KeysArgs) -> Result<Exit, CliError> {
-    let KeysCommand::Init { key_file } = &args.command;
-    init(app, key_file.as_deref())
+pub async fn run(app: &App, args: &KeysArgs) -> Result<Exit, CliError> {
+    match &args.command {
+        KeysCommand::Init { key_file } => init(app, key_file.as_deref()),
+        KeysCommand::Rotate(args) => rotate::run(app, args).await,
+    }
 }
 
 fn init(app: &App, key_file: Option<&Path>) -> Result<Exit, CliError> {

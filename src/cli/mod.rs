@@ -79,7 +79,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Store(args) => store::run(&load()?, &args).await,
         Command::Check(args) => check::run(&load()?, &args).await,
         Command::Db(args) => db::run(&load()?, &args).await,
-        Command::Keys(args) => keys::run(&load()?, &args),
+        Command::Keys(args) => keys::run(&load()?, &args).await,
         Command::Run(args) => run::run(&load()?, &args).await,
         Command::Audit(args) => audit::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,

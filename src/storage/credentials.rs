@@ -10,7 +10,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, SqlErr, UpdateMany};
 
 use super::incidents::{self, Subject};
-use super::{Database, StorageError};
+use super::{Database, StorageError, rotation};
 use crate::domain::incident::IncidentKind;
 use crate::domain::lifecycle::{Judgement, Standing};
 use crate::domain::store::{CredentialState, Scheme};
@@ -90,8 +90,24 @@ impl SealedCredential {
 /// # Errors
 /// [`StorageError::UnknownStore`] or [`StorageError::Query`].
 pub async fn put_credential(db: &Database, store_id: i64, new: NewCredential) -> Result<(), StorageError> {
+    put_sealed_by(db, store_id, || Ok(new)).await
+}
+
+/// [`put_credential`] that is sealed by `seal` when nobody can forget a master key any more before it is stored
+/// ([`super::rotation::unless_in_use`]).
+///
+/// # Errors
+/// [`StorageError::UnknownStore`], [`StorageError::Query`], or that of `seal`; then nothing is stored.
+pub async fn put_sealed_by<E: From<StorageError>>(
+    db: &Database,
+    store_id: i64,
+    seal: impl FnOnce() -> Result<NewCredential, E>,
+) -> Result<(), E> {
     let doing = "store the credential";
     let now = db.clock().now();
+    let transaction = db.begin_write().await?;
+    rotation::hold_keys(db, &transaction).await?;
+    let new = seal()?;
     let row = ActiveModel {
         store_id: Set(store_id),
         scheme: Set(new.scheme.as_str().to_owned()),
@@ -116,7 +132,6 @@ pub async fn put_credential(db: &Database, store_id: i64, new: NewCredential) ->
     let replaced = <Column as sea_orm::Iterable>::iter().filter(|column| !kept(column));
     let flagged = Expr::col((Entity, Column::State)).ne(CredentialState::Ok.as_str());
     let due = Expr::case(flagged, now).finally(None::<DateTime<Utc>>);
-    let transaction = db.begin_write().await?;
     let stored = Entity::insert(row)
         .on_conflict(
             OnConflict::column(Column::StoreId).update_columns(replaced).value(Column::NextCheckAt, due).to_owned(),
@@ -132,7 +147,7 @@ pub async fn put_credential(db: &Database, store_id: i64, new: NewCredential) ->
     incidents::end_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), now)
         .await
         .map_err(StorageError::query(doing))?;
-    transaction.commit().await.map_err(StorageError::query(doing))
+    Ok(transaction.commit().await.map_err(StorageError::query(doing))?)
 }
 
 /// The credential of a store; `None` when it has none yet.
@@ -153,8 +168,7 @@ pub async fn list_credentials(db: &Database) -> Result<Vec<SealedCredential>, St
     rows.map_err(StorageError::query("list the credentials"))?.into_iter().map(sealed_of).collect()
 }
 
-/// Replaces what is sealed of a credential and keeps what is known about it: after an OAuth token was refreshed, or
-/// sealed anew with another master key. Returns `false`, and changes nothing, when `fingerprint` is not the stored
+/// Replaces what is sealed of a credential and keeps what is known about it, after an OAuth token was refreshed. Returns `false`, and changes nothing, when `fingerprint` is not the stored
 /// one any more.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ const NONCE_BYTES: usize = 24;
 pub enum CrypterError {
     /// Sealed with a key that is not in the key file.
     #[error(
-        "it was sealed with master key {key_id}, which is not in the key file: add that key's line again, or enter the credential again"
+        "it was sealed with master key {key_id}, which is not in the key file: put the key file there that has it (keys rotate made it), or enter the credential again"
     )]
     UnknownKey {
         /// The key.
@@ -138,6 +138,20 @@ impl Crypter {
         self.keys().map(MasterKey::id).collect()
     }
 
+    /// The name of the key that seals.
+    #[must_use]
+    pub fn sealing(&self) -> String {
+        self.first.id()
+    }
+
+    /// These keys, and behind them those of `held` that are not among them: what could be opened once can be opened still.
+    #[must_use]
+    pub fn and_still(mut self, held: &Self) -> Self {
+        let known = self.key_ids();
+        self.others.extend(held.keys().filter(|key| !known.contains(&key.id())).cloned());
+        self
+    }
+
     /// Which of the keys that sealed something (`credentials.key_id`) are not there.
     #[must_use]
     pub fn missing(&self, in_use: &[String]) -> Vec<String> {
@@ -173,8 +187,8 @@ impl Crypter {
             .ok_or_else(|| CrypterError::Broken { location: *location, key_id: key_id.to_owned() })
     }
 
-    /// Tells one secret from another without giving it away: 16 hexadecimal digits. It depends on the sealing key, so
-    /// it is made when a credential is stored and kept beside it; after a rotation it is made anew.
+    /// Tells one secret from another without giving it away: 16 hexadecimal digits. It depends on the sealing key of
+    /// the day, so it is made when a credential is stored and kept beside it as long as the secret is the same, whatever key seals it.
     #[must_use]
     pub fn fingerprint(&self, secret: &Secret) -> String {
         let key = self.first.derive("netosync 2026-11-21 fingerprint of a credential");

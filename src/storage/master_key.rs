@@ -8,7 +8,7 @@
 //!    would not open them and would hide that the old one is lost.
 //!
 //! The file holds one key a line, `netosync-key-1:` and 32 bytes in base64. The first seals, the others open what was sealed
-//! before a rotation. Empty lines and lines that begin with `#` mean nothing. It is private to its owner (`chmod 600`).
+//! before a rotation (`netosync keys rotate`, [`super::key_file`]). Empty lines and lines that begin with `#` mean nothing. It is private to its owner (`chmod 600`).
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -91,6 +91,20 @@ pub enum KeyError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another one cannot be put in its place.
+    #[error("the key file {0} cannot be replaced and is as it was: {source}; run this as a user who may write to its folder", path.display())]
+    NotReplaced {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is a copy that systemd made for this process.
+    #[error("{} is the copy of the key file that systemd made for the service and cannot be changed: name the file itself, which LoadCredential= or SetCredential= names, with --key-file PATH", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+    },
 }
 
 /// Where to look.
@@ -131,6 +145,8 @@ pub struct Found {
     pub crypter: Crypter,
     /// The file.
     pub path: PathBuf,
+    /// Whether it is a copy in systemd's folder, which systemd guards and nobody changes.
+    pub copy: bool,
     /// Whether the file was made just now: say so, because it has to be kept as safe as the database.
     pub created: bool,
 }
@@ -202,7 +218,7 @@ pub fn render(keys: &[MasterKey]) -> Zeroizing<String> {
     text
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
@@ -217,32 +233,55 @@ fn open(path: &Path) -> Result<Option<File>, KeyError> {
 }
 
 fn found(file: File, path: &Path, systemd: Option<&Path>) -> Result<Found, KeyError> {
+    // systemd guards its folder itself and may show its files as readable to a group.
+    let copy = systemd.is_some_and(|folder| path.starts_with(folder));
+    let text = read(file, path, copy)?;
+    Ok(Found { crypter: parse(&text, path)?, path: path.to_owned(), copy, created: false })
+}
+
+/// Reads a key file again that was [`find`]ed before.
+pub(super) fn read_again(path: &Path, copy: bool) -> Result<Crypter, KeyError> {
+    parse(&text_of(path, copy)?, path)
+}
+
+/// The text of a key file that was [`find`]ed before.
+pub(super) fn text_of(path: &Path, copy: bool) -> Result<Zeroizing<String>, KeyError> {
+    let file = File::open(path).map_err(|source| KeyError::Unreadable { path: path.to_owned(), source })?;
+    read(file, path, copy)
+}
+
+fn read(file: File, path: &Path, guarded: bool) -> Result<Zeroizing<String>, KeyError> {
     let unreadable = |source| KeyError::Unreadable { path: path.to_owned(), source };
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
-    // systemd guards its folder itself and may show its files as readable to a group.
-    let guarded = systemd.is_some_and(|folder| path.starts_with(folder));
     if mode & 0o077 != 0 && !guarded {
         return Err(KeyError::NotPrivate { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_BYTES).unwrap_or(0)));
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(Found { crypter: parse(&text, path)?, path: path.to_owned(), created: false })
+    Ok(text)
 }
 
-fn parse(text: &str, path: &Path) -> Result<Crypter, KeyError> {
+pub(super) fn parse(text: &str, path: &Path) -> Result<Crypter, KeyError> {
     let mut keys = Vec::new();
-    for (index, line) in text.lines().map(str::trim).enumerate() {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
+    for (index, line) in text.lines().enumerate() {
+        if let Some(key) = key_of(line) {
+            keys.push(key.map_err(|()| KeyError::Malformed { path: path.to_owned(), line: index + 1 })?);
         }
-        let key = line.strip_prefix(LINE_START).and_then(|text| key(text.trim()));
-        keys.push(key.ok_or_else(|| KeyError::Malformed { path: path.to_owned(), line: index + 1 })?);
     }
     if keys.is_empty() {
         return Err(KeyError::Empty { path: path.to_owned() });
     }
     let first = keys.remove(0);
     Ok(Crypter::new(first, keys))
+}
+
+/// The key of a line of a key file; `None` when the line means nothing.
+pub(super) fn key_of(line: &str) -> Option<Result<MasterKey, ()>> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    Some(line.strip_prefix(LINE_START).and_then(|text| key(text.trim())).ok_or(()))
 }
 
 fn key(text: &str) -> Option<MasterKey> {

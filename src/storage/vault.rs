@@ -1,9 +1,18 @@
 //! Credentials, sealed on the way into the database and opened on the way out. The only user of [`super::crypter`]
 //! and [`super::credentials`] together; secrets are plain on its outer side only.
+//!
+//! The key file may get another first key while this process lives (`netosync keys rotate`): it is read again when a credential
+//! is met that none of the keys opens, and whenever something is sealed, so that nobody seals with a key that others have left.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tracing::{info, warn};
 
 use super::credentials::{self, NewCredential, SealedCredential};
 use super::crypter::{Crypter, CrypterError, Location};
-use super::{Database, StorageError};
+use super::master_key::{self, Found, KeyError};
+use super::{Database, StorageError, rotation};
 use crate::domain::secret::Secret;
 use crate::domain::store::{Credential, Scheme};
 
@@ -16,6 +25,9 @@ pub enum VaultError {
     /// It cannot be sealed or opened.
     #[error(transparent)]
     Crypter(#[from] CrypterError),
+    /// The key file cannot be read again, so that nothing can be sealed.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// There is none.
     #[error("store {store} has no credential; give one with `netosync store rekey {store}`")]
     Missing {
@@ -37,39 +49,58 @@ pub struct PlainCredential {
     pub secret: Secret,
 }
 
-/// Seals and opens credentials with the master key.
+/// Seals and opens credentials with the master keys.
 #[derive(Debug)]
 pub struct Vault {
-    crypter: Crypter,
+    keys: RwLock<Arc<Crypter>>,
+    /// The key file and whether it is a copy; `None` for keys that are nowhere else.
+    file: Option<(PathBuf, bool)>,
 }
 
 impl Vault {
-    /// A vault with its keys.
+    /// A vault with keys of its own.
     #[must_use]
     pub fn new(crypter: Crypter) -> Self {
-        Self { crypter }
+        Self { keys: RwLock::new(Arc::new(crypter)), file: None }
     }
 
-    /// Seals a credential and makes it the store's; its state begins anew as `ok`, never used.
+    /// A vault with the keys of a file, which is read again when that is needed.
+    #[must_use]
+    pub fn of_file(found: Found) -> Self {
+        Self { file: Some((found.path, found.copy)), ..Self::new(found.crypter) }
+    }
+
+    /// Seals a credential and makes it the store's; its state begins anew as `ok`, never used. The same secret keeps its
+    /// fingerprint.
     pub async fn put(&self, db: &Database, store_id: i64, plain: PlainCredential) -> Result<(), VaultError> {
-        let (key_id, secret) = self.crypter.seal(&place(store_id), &plain.secret)?;
-        let sealed = NewCredential {
-            scheme: plain.scheme,
-            username: plain.username,
-            client_id: plain.client_id,
-            secret,
-            refresh_secret: None,
-            key_id,
-            fingerprint: self.crypter.fingerprint(&plain.secret),
-            expires_at: None,
+        let before = credentials::load_credential(db, store_id).await?.filter(|before| {
+            let opened = self.open_place(&place(store_id), &before.sealed.key_id, &before.sealed.secret);
+            opened.is_ok_and(|secret| secret.expose() == plain.secret.expose())
+        });
+        let seal = || {
+            self.read_again()?;
+            let keys = self.keys();
+            let (key_id, secret) = keys.seal(&place(store_id), &plain.secret)?;
+            Ok::<_, VaultError>(NewCredential {
+                scheme: plain.scheme,
+                username: plain.username,
+                client_id: plain.client_id,
+                secret,
+                refresh_secret: None,
+                key_id,
+                fingerprint: before.map_or_else(|| keys.fingerprint(&plain.secret), |before| before.sealed.fingerprint),
+                expires_at: None,
+            })
         };
-        Ok(credentials::put_credential(db, store_id, sealed).await?)
+        credentials::put_sealed_by(db, store_id, seal).await
     }
 
     /// Whether a stored credential opens, for `netosync check`.
     pub fn try_open(&self, found: &SealedCredential) -> Result<(), CrypterError> {
         let sealed = &found.sealed;
-        self.crypter.open(&place(found.store_id), &sealed.key_id, &sealed.secret).map(drop)
+        self.open_place(&place(found.store_id), &sealed.key_id, &sealed.secret)?;
+        let refresh = sealed.refresh_secret.as_ref();
+        refresh.map_or(Ok(()), |text| self.open_place(&refresh_place(found.store_id), &sealed.key_id, text).map(drop))
     }
 
     /// Opens the credential of a store; `store` is its name, for the error.
@@ -78,7 +109,7 @@ impl Vault {
         let found = found.ok_or_else(|| VaultError::Missing { store: store.to_owned() })?;
         let (standing, failing) = (found.standing(), found.is_failing());
         let sealed = found.sealed;
-        let secret = self.crypter.open(&place(store_id), &sealed.key_id, &sealed.secret)?;
+        let secret = self.open_place(&place(store_id), &sealed.key_id, &sealed.secret)?;
         Ok(Credential {
             store_id,
             scheme: sealed.scheme,
@@ -90,9 +121,62 @@ impl Vault {
             failing,
         })
     }
+
+    /// The name of the key that seals.
+    #[must_use]
+    pub fn sealing(&self) -> String {
+        self.keys().sealing()
+    }
+
+    /// Seals a stored credential with the first key instead of its own. `false`, and nothing is changed, when it is not the
+    /// stored one any more.
+    pub async fn reseal(&self, db: &Database, found: &SealedCredential) -> Result<bool, VaultError> {
+        let (keys, sealed) = (self.keys(), &found.sealed);
+        let anew = |place: Location, text: &[u8]| {
+            let secret = self.open_place(&place, &sealed.key_id, text)?;
+            keys.seal(&place, &secret).map(|(_, text)| text)
+        };
+        let secret = anew(place(found.store_id), &sealed.secret)?;
+        let refresh =
+            sealed.refresh_secret.as_deref().map(|text| anew(refresh_place(found.store_id), text)).transpose()?;
+        Ok(rotation::replace_sealed(db, found, secret, refresh, keys.sealing()).await?)
+    }
+
+    fn open_place(&self, place: &Location, key_id: &str, sealed: &[u8]) -> Result<Secret, CrypterError> {
+        match self.keys().open(place, key_id, sealed) {
+            Err(CrypterError::UnknownKey { .. }) => {}
+            other => return other,
+        }
+        if let Err(error) = self.read_again() {
+            warn!("a credential is sealed with master key {key_id}, which is not known here, and {error}");
+        }
+        self.keys().open(place, key_id, sealed)
+    }
+
+    /// Reads the key file again, if there is one. Keys that are not in it any more still open what they sealed.
+    pub fn read_again(&self) -> Result<(), KeyError> {
+        let Some((path, copy)) = &self.file else { return Ok(()) };
+        let found = master_key::read_again(path, *copy)?;
+        let held = self.keys();
+        let (before, after) = (held.key_ids(), found.and_still(&held));
+        if after.key_ids() != before {
+            info!("read the key file {} again: master key {} seals from now on", path.display(), after.sealing());
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        }
+        Ok(())
+    }
+
+    fn keys(&self) -> Arc<Crypter> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Where a store's secret lives: a secret moved to another row or column does not open.
 fn place(store_id: i64) -> Location {
     Location { table: "credentials", column: "secret", row: store_id }
+}
+
+/// Where its refresh token lives.
+fn refresh_place(store_id: i64) -> Location {
+    Location { column: "refresh_secret", ..place(store_id) }
 }

@@ -14,6 +14,7 @@ mod prune;
 mod queue;
 mod readers;
 mod rehearse;
+mod rotate;
 mod schedule;
 mod schema;
 mod stores;

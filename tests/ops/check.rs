@@ -121,5 +121,5 @@ fn the_configuration_that_comes_with_the_unit_is_valid_and_fits_it() {
     let unit = include_str!("../../systemd/netosync.service");
     assert_eq!(config.database.file().as_deref(), Some(Path::new("/var/lib/netosync/netosync.db")));
     let key = config.secrets.key_file.expect("a key file");
-    assert!(unit.contains(&format!("LoadCredential=netosync.key:{}\n", key.display())), "{unit}");
+    assert!(unit.contains(&format!("Environment=NETOSYNC__SECRETS__KEY_FILE={}\n", key.display())), "{unit}");
 }
