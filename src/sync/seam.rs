@@ -249,7 +249,13 @@ impl Seam {
             }
             Between::Behind(_, before, behind) if ids == before => match behind {
                 Some(next) => self.between = Between::Next(next),
-                None => return Some(Next::End),
+                // An empty page may be a mistake, so it takes two of them to be the end.
+                None => {
+                    self.ends += 1;
+                    if self.ends >= 2 {
+                        return Some(Next::End);
+                    }
+                }
             },
             Between::Next(next) => {
                 self.between = Between::Next(next);

@@ -57,6 +57,20 @@ fn a_place_that_no_page_overlaps_is_passed_by_asking_on_both_sides_of_it() {
 }
 
 #[test]
+fn one_empty_answer_by_mistake_behind_a_place_that_no_page_overlaps_is_not_the_end() {
+    let all = list(1000);
+    let mut mistakes = 1;
+    let walked = walk(8, |page, limit| {
+        if (page, limit) == (105, 8) && mistakes > 0 {
+            mistakes -= 1;
+            return Vec::new();
+        }
+        slice(&all, page, limit)
+    });
+    assert_eq!((mistakes, walked.met.len(), walked.doubts), (0, 1000, vec![]));
+}
+
+#[test]
 fn nothing_slips_through_a_place_that_no_page_overlaps() {
     // Products in front of the place are deleted before each of the calls around it.
     for deleted_before in 95..135 {
