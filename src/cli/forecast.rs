@@ -14,10 +14,9 @@ use crate::storage::{Database, StorageError, findings};
 
 /// What holds for the calls of a store.
 pub fn terms(config: &Config, store: &Store) -> Terms {
-    let borne = |configured: u32, learned: Option<u32>| learned.map_or(configured, |learned| learned.min(configured));
     Terms {
-        page_size: borne(config.fetch.page_size, store.learned.page_size),
-        sweep_page_size: borne(config.fetch.sweep_page_size, store.learned.sweep_page_size),
+        page_size: store.learned.page_size_up_to(config.fetch.page_size),
+        sweep_page_size: store.learned.sweep_page_size_up_to(config.fetch.sweep_page_size),
         calls_per_minute: store.calls_per_minute.unwrap_or(config.budget.calls_per_minute),
     }
 }

@@ -31,6 +31,18 @@ impl Learned {
         self.since.is_some_and(|since| now - since >= BELIEVED)
     }
 
+    /// Records in full detail a page, at most as many as configured.
+    #[must_use]
+    pub fn page_size_up_to(&self, configured: u32) -> u32 {
+        self.page_size.map_or(configured, |borne| borne.min(configured))
+    }
+
+    /// Records in little detail a page, at most as many as configured.
+    #[must_use]
+    pub fn sweep_page_size_up_to(&self, configured: u32) -> u32 {
+        self.sweep_page_size.map_or(configured, |borne| borne.min(configured))
+    }
+
     /// The same, dated: what was known before keeps its date, unless it was just found out anew.
     #[must_use]
     pub fn dated(mut self, before: &Self, anew: bool, now: DateTime<Utc>) -> Self {

@@ -13,6 +13,7 @@ use tracing::{Instrument, info, warn};
 use super::Syncer;
 use super::heartbeat::Heartbeat;
 use super::outcome::{Patience, Stop};
+use super::size::begin;
 use super::vendor::Vendor;
 use crate::clock::SharedClock;
 use crate::connector::neto::{self, Page};
@@ -21,9 +22,8 @@ use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::finding::Finding;
 use crate::domain::http::{Answer, Request};
-use crate::domain::learned::Learned;
 use crate::domain::product::Product;
-use crate::domain::run::{Checkpoint, Counts, Lease, Phase, Run, RunKind};
+use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunKind};
 use crate::domain::store::{Credential, Store};
 use crate::storage::cursors::Cursor;
 use crate::storage::products::{self, PageWrite, Quarantined, Removal};
@@ -59,8 +59,8 @@ pub struct AtWork<'a> {
     context: Arc<CallContext>,
     /// Since when the run has been at work without having looked whether others wait.
     slice: Instant,
-    /// Whether the last answer was too much.
-    too_much: bool,
+    /// Whether the last answer was too much ([`super::size`]).
+    pub too_much: bool,
     /// When it was last noted that the store accepts the key.
     key_works: Option<DateTime<Utc>>,
 }
@@ -105,8 +105,7 @@ impl<'a> AtWork<'a> {
         heartbeat: &'a Heartbeat,
         stop: &'a CancellationToken,
     ) -> Self {
-        let begin = || begin(syncer, store, run.kind);
-        let checkpoint = run.checkpoint.unwrap_or_else(begin);
+        let checkpoint = run.checkpoint.unwrap_or_else(|| begin(syncer, store, run.kind));
         let budget = StoreBudget::new(budget(syncer, store, lease, &checkpoint), syncer.clock.clone());
         if let Some(until) = store.silent_until {
             budget.silent_until(until);
@@ -130,40 +129,6 @@ impl<'a> AtWork<'a> {
             too_much: false,
             key_works: None,
         }
-    }
-
-    /// What was known of the store when the run began, unless it finds that out anew.
-    pub fn began_with(&self) -> Learned {
-        if self.checkpoint.doubts_learned { Learned::default() } else { self.store.learned.clone() }
-    }
-
-    /// Records in full detail a page, unless the store turns out not to bear them.
-    pub fn page_size(&self) -> u32 {
-        page_size(self.syncer, &self.began_with())
-    }
-
-    /// Records a page of the list in little detail.
-    pub fn sweep_page_size(&self) -> u32 {
-        let configured = self.syncer.config.fetch.sweep_page_size;
-        self.began_with().sweep_page_size.map_or(configured, |borne| borne.min(configured))
-    }
-
-    /// Half as many records in full detail at once from now on as were `asked` for. `false` when that was one already.
-    pub fn smaller_pages(&mut self, asked: usize) -> bool {
-        let asked = u32::try_from(asked).unwrap_or(u32::MAX);
-        self.checkpoint.page_size = self.checkpoint.page_size.min((asked / 2).max(1));
-        asked > 1
-    }
-
-    /// Whether to ask for less at once, after an answer that was too much. A store that does not answer that either has another
-    /// trouble, and is left alone for a while.
-    pub fn try_less(&mut self, error: &RemoteError) -> bool {
-        let again = std::mem::replace(&mut self.too_much, true);
-        let tries = error.class != ErrorClass::Transient || !again;
-        if tries {
-            warn!("asking for fewer records: {error}");
-        }
-        tries
     }
 
     /// Counts up to now, every call included.
@@ -339,24 +304,6 @@ impl<'a> AtWork<'a> {
         }
         Ok(())
     }
-}
-
-/// Where a run begins. What was learned of the store long ago is found out anew by a run that lists everything.
-fn begin(syncer: &Syncer, store: &Store, kind: RunKind) -> Checkpoint {
-    let doubts_learned = kind != RunKind::Incremental && store.learned.is_stale(syncer.clock.now());
-    let learned = if doubts_learned { Learned::default() } else { store.learned.clone() };
-    Checkpoint {
-        page_size: page_size(syncer, &learned),
-        phase: if kind == RunKind::Full { Phase::Walk } else { Phase::List },
-        given_up: learned.refused,
-        doubts_learned,
-        ..Checkpoint::default()
-    }
-}
-
-fn page_size(syncer: &Syncer, learned: &Learned) -> u32 {
-    let configured = syncer.config.fetch.page_size;
-    learned.page_size.map_or(configured, |borne| borne.min(configured))
 }
 
 /// What is left of the store's budget for the holder of `lease`.

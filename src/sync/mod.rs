@@ -20,6 +20,7 @@ mod removal;
 mod seam;
 mod seen;
 mod sequence;
+mod size;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -247,16 +247,14 @@ impl Seam {
             Between::Front(front, before) if readable && ids.first().copied() > self.place.covered || records == 0 => {
                 self.between = Between::Behind(front, before, ids.first().copied());
             }
-            Between::Behind(_, before, behind) if ids == before => match behind {
-                Some(next) => self.between = Between::Next(next),
-                // An empty page may be a mistake, so it takes two of them to be the end.
-                None => {
-                    self.ends += 1;
-                    if self.ends >= 2 {
-                        return Some(Next::End);
-                    }
+            Between::Behind(_, before, Some(next)) if ids == before => self.between = Between::Next(next),
+            // An empty page may be a mistake, so it takes two of them to be the end.
+            Between::Behind(_, before, None) if ids == before => {
+                self.ends += 1;
+                if self.ends >= 2 {
+                    return Some(Next::End);
                 }
-            },
+            }
             Between::Next(next) => {
                 self.between = Between::Next(next);
                 return None;
