@@ -13,6 +13,7 @@ mod mirror;
 mod prune;
 mod queue;
 mod readers;
+mod record_tables;
 mod rehearse;
 mod rotate;
 mod schedule;
