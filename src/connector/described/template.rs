@@ -45,7 +45,10 @@ impl Template {
             let name = &rest[..end];
             let Some(name) = names.iter().find(|known| **known == name) else {
                 let clipped: String = name.chars().take(40).collect();
-                return Err(UnknownPlaceholder(format!("has the unknown placeholder {{{clipped}}}; here is {}", known())));
+                return Err(UnknownPlaceholder(format!(
+                    "has the unknown placeholder {{{clipped}}}; here is {}",
+                    known()
+                )));
             };
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
