@@ -4,7 +4,8 @@
 //! file ─► Description ─► ask(position) ─► (transport) ─► reply ─► Page { records, next position }
 //! ```
 //!
-//! Everything here is pure: no socket, no database, no clock. A description never holds a credential.
+//! Everything here but the [`Registry`], which reads files, is pure: no socket, no database, no clock. A description never
+//! holds a credential.
 
 mod ask;
 mod auth;
@@ -18,6 +19,7 @@ mod path;
 mod position;
 mod read;
 mod refusal;
+mod registry;
 mod template;
 mod walk;
 
@@ -32,4 +34,5 @@ pub use path::Path;
 pub use position::Position;
 pub use read::MAX_FILE_BYTES;
 pub use refusal::Reply;
+pub use registry::{DEFAULT_DIR, Entry, NoConnector, Origin, Registry, Wrong, read_file};
 pub use template::{Names, Template, UnknownPlaceholder};
