@@ -80,9 +80,9 @@ fn a_file_that_is_too_large_or_no_utf8_is_refused() {
 
 #[test]
 fn a_mistake_counts_characters_and_not_bytes() {
-    let text = EVERYTHING.replace("title = \"Everything\"", "\"título\" = 1 ");
+    let text = EVERYTHING.replace("title = \"Everything\"", "\"títle\" = 1 ");
     let mistakes = Description::parse(text.as_bytes(), "everything").expect_err("an unknown key");
-    assert_eq!(lines(&mistakes), "3:1: a connector has no key `título`; write `title` if that is meant");
+    assert_eq!(lines(&mistakes), "3:1: a connector has no key `títle`; write `title` if that is meant");
 }
 
 #[test]
