@@ -36,6 +36,7 @@ pub mod ping;
 pub mod products;
 pub mod prune;
 pub mod quarantine;
+pub mod renewal;
 pub mod rotation;
 pub mod runs;
 pub mod runs_waiting;

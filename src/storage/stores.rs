@@ -290,5 +290,8 @@ fn store_of(row: stores::Model) -> Result<Store, StorageError> {
         overlap_secs: row.overlap_secs,
         // Not a reason to stop: it is found out anew.
         learned: row.learned.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
+        remote_id: row.remote_id,
+        domain: row.domain,
+        pending_url: row.pending_url.and_then(|url| url.parse().ok()),
     })
 }
