@@ -4,8 +4,9 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::position::Place;
-use super::{CursorFormat, Description, Method, PageSize, Paging, Path, PlacedParam, Position, Stream};
+use super::{CursorFormat, Description, PageSize, Paging, Path, PlacedParam, Position, Stream};
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::http::Method;
 
 /// A request before the credential is put in.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,7 @@ pub struct Ask {
     pub headers: Vec<(String, String)>,
     /// The JSON document of a POST.
     pub body: Option<Json>,
-    /// Whether HTTP 404 is an answer for [`super::Stream::page`] too, because there is another path to try.
+    /// Whether HTTP 404 only means that the other path is to be tried.
     pub may_be_missing: bool,
 }
 

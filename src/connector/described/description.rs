@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{Auth, Paging, Path, Template};
 use crate::domain::error::ErrorClass;
+use crate::domain::http::Method;
 
 /// An API, described.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,26 +60,6 @@ impl Description {
 
 fn without_slash(store: &Url) -> &str {
     store.as_str().trim_end_matches('/')
-}
-
-/// How a call is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// `GET`, without a body.
-    Get,
-    /// `POST`, with a JSON body.
-    Post,
-}
-
-impl Method {
-    /// As HTTP spells it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-        }
-    }
 }
 
 /// The small call that tests a credential.

@@ -2,9 +2,10 @@
 
 use url::Url;
 
-use super::refusal::{Reply, quoted};
+use super::refusal::quoted;
 use super::{Description, Mark, Position, Stream, items, walk};
 use crate::domain::error::RemoteError;
+use crate::domain::http::Answer;
 use crate::domain::json;
 
 /// The longest key of a record, in bytes: what an index entry of either database takes.
@@ -56,7 +57,7 @@ impl Stream {
         description: &Description,
         store: &Url,
         position: &Position,
-        reply: &Reply<'_>,
+        reply: &Answer,
     ) -> Result<Page, RemoteError> {
         let ask = self.ask(description, store, position)?;
         if reply.status == 404 && ask.may_be_missing {
@@ -66,7 +67,7 @@ impl Stream {
         if let Some(error) = description.refusal(reply) {
             return Err(error);
         }
-        let elements = items::elements(self, reply.status, reply.body)?;
+        let elements = items::elements(self, reply.status, &reply.body)?;
         let step = walk::step(self, store, &ask.url, position, reply, &elements)?;
         if step.repeated {
             return Ok(Page { records: Vec::new(), bad: Vec::new(), next: None, total: step.total, doubt: step.doubt });

@@ -2,29 +2,19 @@
 
 use super::{Code, Description, Path};
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::http::Answer;
 use crate::domain::json;
 
 /// The longest text of the API that a message quotes, in characters.
 const MAX_QUOTED: usize = 200;
 
-/// An answer as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Reply<'a> {
-    /// HTTP status.
-    pub status: u16,
-    /// The values of its `Link` headers.
-    pub links: &'a [String],
-    /// The body.
-    pub body: &'a str,
-}
-
 impl Description {
     /// The error that this answer is, if it is one: by its status, or by what `[errors]` says of HTTP 2xx.
     #[must_use]
-    pub fn refusal(&self, reply: &Reply<'_>) -> Option<RemoteError> {
-        let found = |path: &Option<Path>| path.as_ref().and_then(|path| path.scalar(reply.body));
+    pub fn refusal(&self, reply: &Answer) -> Option<RemoteError> {
+        let found = |path: &Option<Path>| path.as_ref().and_then(|path| path.scalar(&reply.body));
         let failed = self.errors.failed.as_ref().is_some_and(|failed| {
-            let value = failed.path.scalar(reply.body);
+            let value = failed.path.scalar(&reply.body);
             value.is_some_and(|value| failed.equals.iter().any(|wrong| wrong.eq_ignore_ascii_case(&value)))
         });
         let fine = (200..300).contains(&reply.status);

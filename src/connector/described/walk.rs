@@ -6,9 +6,10 @@
 use url::Url;
 
 use super::position::Place;
-use super::refusal::{Reply, quoted};
+use super::refusal::quoted;
 use super::{NextLink, Paging, Path, Position, Stream, TokenPlace};
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::http::Answer;
 use crate::domain::json;
 
 /// The longest link or token that is followed, in bytes.
@@ -29,11 +30,11 @@ pub(super) fn step(
     store: &Url,
     asked: &Url,
     position: &Position,
-    reply: &Reply<'_>,
+    reply: &Answer,
     elements: &[&str],
 ) -> Result<Step, RemoteError> {
     let came = elements.len() as u64;
-    let more = |path: &Option<Path>| path.as_ref().and_then(|path| flag(&path.scalar(reply.body)?));
+    let more = |path: &Option<Path>| path.as_ref().and_then(|path| flag(&path.scalar(&reply.body)?));
     let go = |place: Place, trail| {
         let (pages, seen) = (position.pages + 1, position.seen + came);
         Position { place, pages, seen, trail, ..position.clone() }
@@ -42,7 +43,7 @@ pub(super) fn step(
         Paging::None => Ok(Step { total: Some(came), ..Step::default() }),
         Paging::Page { first, size, total, more: says_more, .. } => {
             let number = if let Place::Page(number) = position.place { number } else { *first };
-            let total = count(total.as_ref(), reply.body);
+            let total = count(total.as_ref(), &reply.body);
             let counted = Counted {
                 came,
                 seen: position.seen,
@@ -54,8 +55,8 @@ pub(super) fn step(
         }
         Paging::Offset { size, total, start, count: counts, more: says_more, .. } => {
             let asked_for = if let Place::Offset(start) = position.place { start } else { 0 };
-            let total = count(total.as_ref(), reply.body);
-            let came_at = count(start.as_ref(), reply.body).unwrap_or(asked_for);
+            let total = count(total.as_ref(), &reply.body);
+            let came_at = count(start.as_ref(), &reply.body).unwrap_or(asked_for);
             if came_at != asked_for {
                 let doubt = format!(
                     "it was asked for what follows element {asked_for} and answered with what follows {came_at}"
@@ -63,7 +64,7 @@ pub(super) fn step(
                 return Ok(Step { total, doubt: Some(doubt), repeated: came_at < asked_for, next: None });
             }
             // An API that counts for itself may leave out of the list what we may not see.
-            let counted = count(counts.as_ref(), reply.body).filter(|counted| *counted >= came).unwrap_or(came);
+            let counted = count(counts.as_ref(), &reply.body).filter(|counted| *counted >= came).unwrap_or(came);
             let counts = Counted {
                 came: counted,
                 seen: asked_for,
@@ -195,10 +196,10 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-fn link(place: &NextLink, asked: &Url, reply: &Reply<'_>) -> Result<Option<Url>, RemoteError> {
+fn link(place: &NextLink, asked: &Url, reply: &Answer) -> Result<Option<Url>, RemoteError> {
     let text = match place {
-        NextLink::Path(path) => scalar_or_nothing(path, reply.body)?,
-        NextLink::Header => reply.links.iter().find_map(|header| next_of(header)),
+        NextLink::Path(path) => scalar_or_nothing(path, &reply.body)?,
+        NextLink::Header => reply.link.as_deref().and_then(next_of),
     };
     let Some(text) = text else { return Ok(None) };
     if text.len() > MAX_PLACE {
@@ -229,10 +230,10 @@ fn next_of(header: &str) -> Option<String> {
     None
 }
 
-fn token_of(place: &TokenPlace, reply: &Reply<'_>, elements: &[&str]) -> Result<Option<String>, RemoteError> {
+fn token_of(place: &TokenPlace, reply: &Answer, elements: &[&str]) -> Result<Option<String>, RemoteError> {
     let token =
         match place {
-            TokenPlace::Answer(path) => scalar_or_nothing(path, reply.body)?,
+            TokenPlace::Answer(path) => scalar_or_nothing(path, &reply.body)?,
             TokenPlace::LastItem(path) => match elements.last() {
                 None => None,
                 Some(last) => Some(path.scalar(last).ok_or_else(|| {

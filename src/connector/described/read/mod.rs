@@ -15,7 +15,8 @@ use url::Url;
 
 use self::section::{Section, shown};
 use super::mistake::Mistakes;
-use super::{Check, Description, Method, Mistake, Template};
+use super::{Check, Description, Mistake, Template};
+use crate::domain::http::Method;
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: usize = 256 << 10;

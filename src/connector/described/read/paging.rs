@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 
 use super::section::{Section, a_path};
 use crate::connector::described::mistake::Mistakes;
-use crate::connector::described::{Method, NextLink, PageSize, Paging, ParamPlace, Path, PlacedParam, TokenPlace};
+use crate::connector::described::{NextLink, PageSize, Paging, ParamPlace, Path, PlacedParam, TokenPlace};
+use crate::domain::http::Method;
 
 const SIZED: [&str; 5] = ["style", "in", "param", "size_param", "size"];
 const STYLES: [&str; 5] = ["none", "page", "offset", "next-link", "cursor"];

@@ -11,7 +11,8 @@ use super::section::{Section, a_path, shown};
 use super::{METHODS, is_path, plain_name};
 use crate::connector::described::mark;
 use crate::connector::described::mistake::Mistakes;
-use crate::connector::described::{Cursor, CursorFormat, Flatten, Method, Path, PlacedParam, Stream};
+use crate::connector::described::{Cursor, CursorFormat, Flatten, Path, PlacedParam, Stream};
+use crate::domain::http::Method;
 
 const KNOWN: [&str; 13] = [
     "name",
