@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub use live::{Changes, Live};
 pub use rules::check_cron;
 pub use tree::{
-    Auth, Budget, Config, Database, Fetch, Http, Log, LogFormat, Notify, Quarantine, Removal, Retention, Retry,
+    Auth, Budget, Config, Database, Fetch, Http, Log, LogFormat, Notify, Oauth, Quarantine, Removal, Retention, Retry,
     Schedule, SecretUrl, Secrets, Transport, Worker,
 };
 
