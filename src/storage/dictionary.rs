@@ -331,7 +331,7 @@ const INSTANCES: Columns = &[
 
 const CURSORS: Columns = &[
     ("store_id", INT, OF_STORE),
-    ("kind", TEXT, "The kind of run, or the stream of a described connector."),
+    ("kind", TEXT, "The kind of run, or stream: and a stream of a described connector."),
     ("value", TEXT, "The position, where it is not a time."),
     ("starts_at", TIME, "The position, in the server's time."),
     ("updated_at", TIME, "When it was moved."),

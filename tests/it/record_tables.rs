@@ -50,6 +50,7 @@ fn page<'a>(db: &TestDb, lease: &'a Lease, records: &'a [Record<'a>], checkpoint
         lease_for: LEASE_FOR,
         stream: "users",
         records,
+        again: false,
         quarantined: &[],
         checkpoint,
         counts: Counts::default(),

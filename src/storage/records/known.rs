@@ -24,6 +24,9 @@ impl Transaction {
         stream: &str,
         keys: &[&str],
     ) -> sqlx::Result<HashMap<String, Known>> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
         let rows: Vec<(String, Vec<u8>, bool)> = match self {
             Self::Postgres(tx) => {
                 let sql = "/* commit_page */ SELECT key, content_hash, removed_at IS NOT NULL FROM records \

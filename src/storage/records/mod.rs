@@ -48,6 +48,8 @@ pub struct PageWrite<'a> {
     pub stream: &'a str,
     /// Its records, each key once and none longer than [`LONGEST_KEY`].
     pub records: &'a [Record<'a>],
+    /// Whether the stream was listed by this run before, so that only what is new or different counts.
+    pub again: bool,
     /// What on it are no records.
     pub quarantined: &'a [Quarantined<'a>],
     /// Where the list goes on after this page.
@@ -80,7 +82,11 @@ async fn write(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<Count
     let mut counts = page.counts;
     counts.inserted += plan.inserted.len() as i64;
     counts.updated += plan.updated.len() as i64;
-    counts.unchanged += (page.records.len() - plan.inserted.len() - plan.updated.len()) as i64;
+    if page.again {
+        counts.seen += plan.inserted.len() as i64;
+    } else {
+        counts.unchanged += (page.records.len() - plan.inserted.len() - plan.updated.len()) as i64;
+    }
     counts.quarantined += page.quarantined.len() as i64;
     if !tx.checkpoint(page.lease, page.checkpoint, &counts, page.now + page.lease_for).await? {
         return Ok(None);
