@@ -138,9 +138,11 @@ impl Registry {
         paths.sort();
         for path in paths {
             let name = stem(&path);
+            // A pipe would be waited for.
+            let readable = if path.is_file() { read_file(&path) } else { Err(not_a_file(&path)) };
             let entry = Entry {
                 replaces_built_in: BUILT_IN.iter().any(|(built_in, _)| *built_in == name),
-                description: read_file(&path),
+                description: readable,
                 origin: Origin::File(path),
             };
             self.entries.insert(name, entry);
@@ -205,6 +207,10 @@ pub fn read_file(path: &Path) -> Result<Description, Wrong> {
     let content =
         content(path).map_err(|error| Wrong::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
     Description::parse(&content, &stem(path)).map_err(|mistakes| Wrong::Mistakes { path: path.to_owned(), mistakes })
+}
+
+fn not_a_file(path: &Path) -> Wrong {
+    Wrong::Unreadable { path: path.to_owned(), reason: "it is not a file".to_owned() }
 }
 
 /// At most one byte more than is allowed, so that a giant file is refused without being read.

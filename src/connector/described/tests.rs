@@ -439,6 +439,10 @@ fn neos_falls_back_to_the_plural_path_once() {
     let page = read(&neos, &fallback, &answer(200, r#"{"id":"U-Example","username":"Example"}"#)).expect("a page");
     assert_eq!((page.records[0].key.as_str(), page.next), ("U-Example", None));
     assert_eq!(read(&neos, &fallback, &missing).expect_err("both are missing").class, ErrorClass::Rejected);
+    // The check goes the same way, and ends where a credential works.
+    let again = neos.check_answer(&store(), &start, &missing).expect("no error").expect("another path");
+    assert_eq!(neos.check_ask(&store(), &again).expect("a request").url.path(), "/api/user/profiles");
+    assert_eq!(neos.check_answer(&store(), &again, &answer(200, r#"{"id":"U-Example"}"#)), Ok(None));
 }
 
 #[test]
