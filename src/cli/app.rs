@@ -130,7 +130,7 @@ impl App {
     /// The described connectors.
     #[must_use]
     pub fn connectors(&self) -> Arc<Registry> {
-        Arc::new(Registry::load(None))
+        Arc::new(Registry::load(self.config.connectors.dir.as_deref()))
     }
 
     /// Everything a run needs.

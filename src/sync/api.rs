@@ -1,6 +1,6 @@
 //! How a store is spoken to: by the program's own connector, or by one that is described.
 
-use crate::connector::described::{Auth, Description, Registry, present};
+use crate::connector::described::{Auth, Description, Position, Registry, present};
 use crate::connector::neto;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::{Answer, Request};
@@ -18,7 +18,9 @@ pub enum Api<'a> {
 /// A described connector, and the way in that the store's credential is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Described<'a> {
+    /// What the file says.
     pub description: &'a Description,
+    /// The way in.
     pub auth: &'a Auth,
 }
 
@@ -55,33 +57,25 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// The smallest call there is.
+    /// The smallest call there is, which may have to be made at a second place ([`Api::heard`]).
     ///
     /// # Errors
     /// `Config` when it cannot be made.
-    pub fn canary(&self, store: &Store, credential: &Credential) -> Result<Request, RemoteError> {
+    pub fn canary(&self, store: &Store, credential: &Credential, at: &Position) -> Result<Request, RemoteError> {
         match self {
             Self::Neto => Ok(neto::canary(&store.url, credential)),
-            Self::Described(api) => present(api.auth, credential, api.description.check_ask(&store.url)?),
+            Self::Described(api) => present(api.auth, credential, api.description.check_ask(&store.url, at)?),
         }
     }
 
-    /// Whether an answer to the smallest call is a good one.
+    /// What an answer to it says: `None` = the credential works, else where to ask once more.
     ///
     /// # Errors
     /// What is wrong.
-    pub fn accepts(&self, answer: Answer) -> Result<(), RemoteError> {
+    pub fn heard(&self, store: &Store, at: &Position, answer: Answer) -> Result<Option<Position>, RemoteError> {
         match self {
-            Self::Neto => neto::decode(answer.body, answer.lossy).map(drop),
-            Self::Described(api) => {
-                // Where another path is tried after it, a 404 says that the key was let in.
-                let elsewhere = api.description.check.is_none()
-                    && api.description.streams.first().is_some_and(|stream| stream.fallback_path.is_some());
-                match api.description.refusal(&answer) {
-                    Some(error) if !(elsewhere && answer.status == 404) => Err(error),
-                    _ => Ok(()),
-                }
-            }
+            Self::Neto => neto::decode(answer.body, answer.lossy).map(|_| None),
+            Self::Described(api) => api.description.check_answer(&store.url, at, &answer),
         }
     }
 }

@@ -19,6 +19,7 @@ use super::size::begin;
 use super::token::Renewal;
 use super::vendor::Vendor;
 use crate::clock::SharedClock;
+use crate::connector::described::Position;
 use crate::connector::neto::{self, Page};
 use crate::domain::audit::AuditRequest;
 use crate::domain::budget::Budget;
@@ -184,8 +185,11 @@ impl<'a> AtWork<'a> {
     /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.
     pub async fn canary(&mut self) -> Result<(), Stop> {
         let once = self.credential.standing.is_retest();
-        let request = self.api.canary(self.store, &self.credential)?;
-        self.ask(&request, once, |answer| self.api.accepts(answer)).await?;
+        let mut place = Some(Position::start(None));
+        while let Some(at) = place {
+            let request = self.api.canary(self.store, &self.credential, &at)?;
+            place = self.ask(&request, once, |answer| self.api.heard(self.store, &at, answer)).await?;
+        }
         self.note_working_key().await
     }
 

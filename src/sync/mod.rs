@@ -4,7 +4,7 @@
 //! page by page, and turns whatever happened into one change of the run's state. It never claims, schedules or retries
 //! a run by itself, and it makes no call while a transaction is open.
 
-mod api;
+pub mod api;
 mod at_work;
 mod audit;
 mod heartbeat;

@@ -4,9 +4,14 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::position::Place;
-use super::{CursorFormat, Description, PageSize, Paging, Path, PlacedParam, Position, Stream};
+use super::{Code, CursorFormat, Description, PageSize, Paging, Path, PlacedParam, Position, Stream};
 use crate::domain::error::{ErrorClass, RemoteError};
-use crate::domain::http::Method;
+use crate::domain::http::{Answer, Method};
+
+/// Answers in which an API says what it does not like.
+const REFUSALS: std::ops::RangeInclusive<u16> = 400..=499;
+/// Refusals that pass by themselves: the transport knows what to do.
+const PASSING: [u16; 3] = [408, 425, 429];
 
 /// A request before the credential is put in.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,22 +26,58 @@ pub struct Ask {
     pub body: Option<Json>,
     /// Whether HTTP 404 only means that the other path is to be tried.
     pub may_be_missing: bool,
+    /// Statuses outside of 200 to 299 with which the answer is for [`Stream::page`] too, because the file says more of them than
+    /// the transport knows.
+    pub accepts: Vec<u16>,
 }
 
 impl Description {
-    /// The small call that tests a credential.
+    /// The small call that tests a credential. Begin at [`Position::start`]; [`Description::check_answer`] says how to go on.
     ///
     /// # Errors
     /// As [`Stream::ask`].
-    pub fn check_ask(&self, store: &Url) -> Result<Ask, RemoteError> {
-        let Some(check) = &self.check else {
-            let first = self.streams.first().ok_or_else(|| config("the connector describes no stream"))?;
-            return first.ask(self, store, &Position::start(None));
-        };
+    pub fn check_ask(&self, store: &Url, position: &Position) -> Result<Ask, RemoteError> {
+        let Some(check) = &self.check else { return self.first_stream()?.ask(self, store, position) };
         let mut url = on_store(self, store, &check.path)?;
         add_query(&mut url, check.query.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let body = (check.method == Method::Post).then(|| Json::Object(Map::new()));
-        Ok(Ask { method: check.method, url, headers: Vec::new(), body, may_be_missing: false })
+        let accepts = self.accepts(false);
+        Ok(Ask { method: check.method, url, headers: Vec::new(), body, may_be_missing: false, accepts })
+    }
+
+    /// What the answer to the small call says: `None` = the credential works, else where to ask once more.
+    ///
+    /// # Errors
+    /// As [`Stream::page`].
+    pub fn check_answer(
+        &self,
+        store: &Url,
+        position: &Position,
+        answer: &Answer,
+    ) -> Result<Option<Position>, RemoteError> {
+        if self.check.is_some() {
+            return self.refusal(answer).map_or(Ok(None), Err);
+        }
+        let page = self.first_stream()?.page(self, store, position, answer)?;
+        Ok(page.next.filter(Position::is_start))
+    }
+
+    fn first_stream(&self) -> Result<&Stream, RemoteError> {
+        self.streams.first().ok_or_else(|| config("the connector describes no stream"))
+    }
+
+    /// Statuses whose answers are for the description: those it names, and all refusals when it says where their words are.
+    fn accepts(&self, may_be_missing: bool) -> Vec<u16> {
+        let named = self.errors.classes.iter().filter_map(|(code, _)| match code {
+            Code::Status(status) => Some(*status),
+            Code::Text(_) => None,
+        });
+        let tells = self.errors.code.is_some() || self.errors.message.is_some();
+        let refusals = REFUSALS.filter(|status| tells && !PASSING.contains(status));
+        let mut accepts: Vec<u16> = named.chain(refusals).chain(may_be_missing.then_some(404)).collect();
+        accepts.sort_unstable();
+        accepts.dedup();
+        accepts
     }
 }
 
@@ -68,7 +109,8 @@ impl Stream {
             add_query(&mut url, query);
             url
         };
-        Ok(Ask { method: self.method, url, headers: self.headers.clone(), body, may_be_missing })
+        let (headers, accepts) = (self.headers.clone(), description.accepts(may_be_missing));
+        Ok(Ask { method: self.method, url, headers, body, may_be_missing, accepts })
     }
 
     /// The parameters of paging and cursor, with their values.

@@ -27,7 +27,8 @@ impl fmt::Display for Mistake {
 /// Collects the mistakes of one file.
 pub(super) struct Mistakes<'t> {
     text: &'t str,
-    found: Vec<Mistake>,
+    /// Offset in bytes, rule and advice.
+    found: Vec<(usize, String, Option<String>)>,
 }
 
 impl<'t> Mistakes<'t> {
@@ -37,20 +38,12 @@ impl<'t> Mistakes<'t> {
 
     /// Notes a broken rule at the place of its cause.
     pub(super) fn note(&mut self, at: &Range<usize>, rule: impl Into<String>) {
-        self.push(at, rule.into(), None);
+        self.found.push((at.start, rule.into(), None));
     }
 
     /// Notes a broken rule and what to do.
     pub(super) fn note_with(&mut self, at: &Range<usize>, rule: impl Into<String>, advice: impl Into<String>) {
-        self.push(at, rule.into(), Some(advice.into()));
-    }
-
-    fn push(&mut self, at: &Range<usize>, rule: String, advice: Option<String>) {
-        let before = &self.text[..self.text.floor_char_boundary(at.start)];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        self.found.push(Mistake { line, column, rule, advice });
+        self.found.push((at.start, rule.into(), Some(advice.into())));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -61,6 +54,16 @@ impl<'t> Mistakes<'t> {
     pub(super) fn sorted(mut self) -> Vec<Mistake> {
         self.found.sort();
         self.found.dedup();
-        self.found
+        let (mut line, mut column, mut read) = (1, 1, 0);
+        let mut mistakes = Vec::with_capacity(self.found.len());
+        for (at, rule, advice) in self.found {
+            let at = self.text.floor_char_boundary(at);
+            for c in self.text[read..at].chars() {
+                (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+            }
+            read = at;
+            mistakes.push(Mistake { line, column, rule, advice });
+        }
+        mistakes
     }
 }

@@ -138,9 +138,11 @@ impl Registry {
         paths.sort();
         for path in paths {
             let name = stem(&path);
+            // A pipe would be waited for.
+            let readable = if path.is_file() { read_file(&path) } else { Err(not_a_file(&path)) };
             let entry = Entry {
                 replaces_built_in: BUILT_IN.iter().any(|(built_in, _)| *built_in == name),
-                description: read_file(&path),
+                description: readable,
                 origin: Origin::File(path),
             };
             self.entries.insert(name, entry);
@@ -152,13 +154,37 @@ impl Registry {
     /// # Errors
     /// [`NoConnector`]: one sentence that names the file and the first mistake, or what connectors there are.
     pub fn get(&self, name: &str) -> Result<&Description, NoConnector> {
-        let unknown = || NoConnector::Unknown {
-            name: name.to_owned(),
-            known: ["neto"].into_iter().chain(self.entries.keys().map(String::as_str)).collect::<Vec<_>>().join(", "),
-            trouble: self.trouble.clone(),
-        };
-        let entry = self.entries.get(name).ok_or_else(unknown)?;
+        let entry = self.entry(name)?;
         entry.description.as_ref().map_err(|wrong| NoConnector::Wrong { name: name.to_owned(), wrong: wrong.clone() })
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry, NoConnector> {
+        let names =
+            || ["neto"].into_iter().chain(self.entries.keys().map(String::as_str)).collect::<Vec<_>>().join(", ");
+        self.entries.get(name).ok_or_else(|| NoConnector::Unknown {
+            name: name.to_owned(),
+            known: names(),
+            trouble: self.trouble.clone(),
+        })
+    }
+
+    /// The text of the file of this name, wrong or not.
+    ///
+    /// # Errors
+    /// [`NoConnector`], when there is none or it cannot be read.
+    pub fn source(&self, name: &str) -> Result<String, NoConnector> {
+        let path = match &self.entry(name)?.origin {
+            Origin::BuiltIn => {
+                let text = BUILT_IN.iter().find(|(built_in, _)| *built_in == name).map(|(_, text)| *text);
+                return Ok(text.unwrap_or_default().to_owned());
+            }
+            Origin::File(path) => path,
+        };
+        let content = content(path).map_err(|error| NoConnector::Wrong {
+            name: name.to_owned(),
+            wrong: Wrong::Unreadable { path: path.clone(), reason: error.to_string() },
+        })?;
+        Ok(String::from_utf8_lossy(&content).into_owned())
     }
 
     /// Everything there is, wrong files included, by name.
@@ -181,6 +207,10 @@ pub fn read_file(path: &Path) -> Result<Description, Wrong> {
     let content =
         content(path).map_err(|error| Wrong::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
     Description::parse(&content, &stem(path)).map_err(|mistakes| Wrong::Mistakes { path: path.to_owned(), mistakes })
+}
+
+fn not_a_file(path: &Path) -> Wrong {
+    Wrong::Unreadable { path: path.to_owned(), reason: "it is not a file".to_owned() }
 }
 
 /// At most one byte more than is allowed, so that a giant file is refused without being read.

@@ -439,4 +439,46 @@ fn neos_falls_back_to_the_plural_path_once() {
     let page = read(&neos, &fallback, &answer(200, r#"{"id":"U-Example","username":"Example"}"#)).expect("a page");
     assert_eq!((page.records[0].key.as_str(), page.next), ("U-Example", None));
     assert_eq!(read(&neos, &fallback, &missing).expect_err("both are missing").class, ErrorClass::Rejected);
+    // The check goes the same way, and ends where a credential works.
+    let again = neos.check_answer(&store(), &start, &missing).expect("no error").expect("another path");
+    assert_eq!(neos.check_ask(&store(), &again).expect("a request").url.path(), "/api/user/profiles");
+    assert_eq!(neos.check_answer(&store(), &again, &answer(200, r#"{"id":"U-Example"}"#)), Ok(None));
+}
+
+#[test]
+fn the_worked_example_of_the_documentation_is_read_and_every_key_is_explained() {
+    let page = include_str!("../../../docs/connectors.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let parcels = Description::parse(example.as_bytes(), "parcels").expect("the example");
+    let answered = answer(
+        200,
+        r#"{"meta":{"page":1,"total":1},"data":[{"id":"S-1","updated_at":"2026-03-30T17:12:09Z","label":{"url":"x"}}]}"#,
+    );
+    let first = read(&parcels, &Position::start(None), &answered).expect("a page");
+    assert_eq!(first.records[0].data, r#"{"id":"S-1","label":{},"updated_at":"2026-03-30T17:12:09Z"}"#);
+    assert_eq!((first.next, first.total), (None, Some(1)));
+
+    let everything = include_str!("../../../tests/fixtures/connectors/everything.toml");
+    let keys = everything.split([' ', '{', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+    let keys = keys.windows(2).filter(|pair| pair[1] == "=").map(|pair| pair[0]);
+    let own = [
+        "active",
+        "kind",
+        "depth",
+        "Accept-Language",
+        "user",
+        "password",
+        "device",
+        "audience",
+        "prompt",
+        "fields",
+        "filter",
+        "state",
+        "limit",
+        "minimum",
+        "trace",
+    ];
+    for key in keys.filter(|key| !own.contains(key)) {
+        assert!(page.contains(&format!("`{key}`")) || page.contains(&format!("{key} = ")), "{key} is not explained");
+    }
 }

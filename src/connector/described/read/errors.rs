@@ -63,7 +63,7 @@ fn codes(table: &Section<'_, '_>, key: &str, mistakes: &mut Mistakes<'_>) -> Vec
         return Vec::new();
     };
     let mut codes = Vec::new();
-    for node in list.iter() {
+    for node in list {
         let at = place_of(node.span(), node);
         let status = whole_of(node.get_ref()).map(|status| u16::try_from(status).unwrap_or(0));
         match (status, text_of(node)) {

@@ -186,7 +186,7 @@ fn streams(file: &Section<'_, '_>, mistakes: &mut Mistakes<'_>) -> Vec<super::St
         return Vec::new();
     };
     let mut streams: Vec<super::Stream> = Vec::new();
-    for node in tables.iter() {
+    for node in tables {
         let Some(table) = node.get_ref().as_table() else { continue };
         let at: Range<usize> = node.span();
         let taken: Vec<String> = streams.iter().map(|stream| stream.name.clone()).collect();

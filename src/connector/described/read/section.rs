@@ -190,20 +190,18 @@ impl<'n, 't> Section<'n, 't> {
     pub fn texts(&self, key: &str, mistakes: &mut Mistakes<'_>) -> Option<Vec<(String, Range<usize>)>> {
         let node = self.get(key)?;
         let Some(list) = node.get_ref().as_array() else {
-            return match text_of(node) {
-                Ok(text) => Some(vec![(text, self.place(key))]),
-                Err(_) => {
-                    self.wrong(key, "must be a text in quotes or a list of them", mistakes);
-                    None
-                }
-            };
+            if let Ok(text) = text_of(node) {
+                return Some(vec![(text, self.place(key))]);
+            }
+            self.wrong(key, "must be a text in quotes or a list of them", mistakes);
+            return None;
         };
         if list.is_empty() || list.len() > MAX_MEMBERS {
             self.wrong(key, &format!("must have 1 to {MAX_MEMBERS} members"), mistakes);
             return None;
         }
         let mut texts = Vec::new();
-        for node in list.iter() {
+        for node in list {
             match text_of(node) {
                 Ok(text) => texts.push((text, node.span())),
                 Err(rule) => mistakes.note(&node.span(), format!("a member of {} {rule}", self.called(key))),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use crate::connector::described::{Description, MAX_FILE_BYTES, Mistake};
+use crate::connector::described::{Auth, Description, MAX_FILE_BYTES, Mistake};
 
 /// A file that uses everything, to break.
 const EVERYTHING: &str = include_str!("../../../../tests/fixtures/connectors/everything.toml");
@@ -63,7 +63,7 @@ fn every_kind_of_mistake_is_refused_at_its_line_with_its_rule() {
 fn a_file_that_uses_everything_is_read() {
     let read = Description::parse(EVERYTHING.as_bytes(), "everything").map_err(|mistakes| lines(&mistakes));
     let read = read.expect("a description");
-    let schemes: Vec<_> = read.auth.iter().map(|auth| auth.scheme()).collect();
+    let schemes: Vec<_> = read.auth.iter().map(Auth::scheme).collect();
     // In the order of the file, which is not that of the alphabet.
     assert_eq!(schemes, ["login", "header-key", "header-pair", "bearer", "client-credentials", "authorization-code"]);
     let styles: Vec<_> = read.streams.iter().map(|stream| stream.paging.style()).collect();
@@ -90,9 +90,11 @@ fn deep_nesting_and_giant_numbers_are_mistakes_and_no_panic() {
     let nests = ["[", "{a="].map(|open| format!("x = {}", open.repeat(50_000)));
     let giant = format!("[rate]\ncalls_per_minute = {}", "9".repeat(100_000));
     let dotted = format!("{} = 1", vec!["a"; 50_000].join("."));
-    let headers: String = (0..10_000).map(|n| format!("[a{n}.b]\n")).collect();
-    for text in nests.into_iter().chain([giant, dotted, headers]) {
-        assert!(Description::parse(text.as_bytes(), "shop").is_err());
+    let headers = (0..10_000).map(|n| format!("[a{n}.b]")).collect::<Vec<_>>().join("\n");
+    let unknown = (0..20_000).map(|n| format!("k{n} = 1\n")).collect::<Vec<_>>().concat();
+    let faults = "a =\n".repeat(50_000);
+    for text in nests.into_iter().chain([giant, dotted, headers, unknown, faults]) {
+        assert!(text.len() < MAX_FILE_BYTES && Description::parse(text.as_bytes(), "shop").is_err());
     }
 }
 
