@@ -9,12 +9,14 @@ use netosync::domain::secret::Secret;
 use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
+pub mod described;
 pub mod dump;
 pub mod fleet;
 pub mod hook;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;
+pub mod rest;
 pub mod retold;
 pub mod town;
 pub mod virtual_clock;
