@@ -12,6 +12,7 @@ mod forecast;
 mod instances;
 mod keys;
 mod next_run;
+mod oauth;
 mod patience;
 mod progress;
 mod quarantine;
@@ -52,6 +53,8 @@ enum Command {
     Check(check::CheckArgs),
     Db(db::DbArgs),
     Keys(keys::KeysArgs),
+    #[command(subcommand)]
+    Oauth(oauth::OauthCommand),
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
     Audit(audit::AuditArgs),
@@ -80,6 +83,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&load()?, &args).await,
         Command::Db(args) => db::run(&load()?, &args).await,
         Command::Keys(args) => keys::run(&load()?, &args).await,
+        Command::Oauth(command) => oauth::run(&load()?, &command).await,
         Command::Run(args) => run::run(&load()?, &args).await,
         Command::Audit(args) => audit::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,

@@ -55,6 +55,9 @@ pub struct Store {
     pub pending_url: Option<Url>,
 }
 
+/// How the reason begins for which a store rests whose domain has changed, until a person approves the new one.
+pub const MOVED: &str = "its domain has changed to ";
+
 impl Store {
     /// Its own cron expression for runs of a kind; `None` = the configured one.
     #[must_use]

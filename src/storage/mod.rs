@@ -31,6 +31,7 @@ pub mod key_file;
 pub mod lease;
 mod manners;
 pub mod master_key;
+pub mod oauth_states;
 pub mod overview;
 pub mod ping;
 pub mod products;

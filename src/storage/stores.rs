@@ -11,7 +11,7 @@ use url::Url;
 use super::error::is_unique_violation;
 use super::{Database, StorageError};
 use crate::domain::catalogue::CHILDREN;
-use crate::domain::store::Store;
+use crate::domain::store::{MOVED, Store};
 use crate::entity::stores;
 
 /// What an operator says about a new store.
@@ -139,12 +139,55 @@ pub async fn change_store(db: &Database, name: &str, changes: &StoreChanges) -> 
     edit(db, name, |row| {
         if let Some(url) = &changes.url {
             row.url = Set(url.to_string());
+            row.pending_url = Set(None);
+            // It was waited for.
+            if row.paused_reason.as_ref().as_ref().is_some_and(|reason| reason.starts_with(MOVED)) {
+                end_pause(row);
+            }
         }
         apply(&mut row.timezone, &changes.timezone, Clone::clone);
         apply(&mut row.schedule_full, &changes.schedule_full, Clone::clone);
         apply(&mut row.schedule_incremental, &changes.schedule_incremental, Clone::clone);
         apply(&mut row.schedule_sweep, &changes.schedule_sweep, Clone::clone);
         apply(&mut row.calls_per_minute, &changes.calls_per_minute, |calls| i64::from(*calls));
+    })
+    .await
+}
+
+/// What the vendor has told about a store; `None` leaves what is known.
+#[derive(Clone, Debug, Default)]
+pub struct Learnt {
+    /// How the vendor names it.
+    pub remote_id: Option<String>,
+    /// The shop's own domain.
+    pub domain: Option<String>,
+    /// Its time zone (IANA name).
+    pub timezone: Option<String>,
+    /// Where calls go.
+    pub url: Option<Url>,
+    /// Where they would go if a person approved it; what waited before does not any more.
+    pub pending_url: Option<Url>,
+}
+
+/// Writes down what the vendor has told about the store of that name.
+///
+/// # Errors
+/// [`StorageError::UnknownStore`], [`StorageError::Query`] or [`StorageError::Corrupt`].
+pub async fn learn(db: &Database, name: &str, learnt: Learnt) -> Result<Store, StorageError> {
+    edit(db, name, |row| {
+        for (column, told) in [
+            (&mut row.remote_id, learnt.remote_id),
+            (&mut row.domain, learnt.domain),
+            (&mut row.timezone, learnt.timezone),
+        ] {
+            if told.is_some() {
+                *column = Set(told);
+            }
+        }
+        if let Some(url) = learnt.url {
+            row.url = Set(url.into());
+        }
+        row.pending_url = Set(learnt.pending_url.map(String::from));
     })
     .await
 }
@@ -176,12 +219,13 @@ pub async fn pause_store(
 /// # Errors
 /// [`StorageError::UnknownStore`], [`StorageError::Query`] or [`StorageError::Corrupt`].
 pub async fn resume_store(db: &Database, name: &str) -> Result<Store, StorageError> {
-    edit(db, name, |row| {
-        row.paused_at = Set(None);
-        row.paused_reason = Set(None);
-        row.paused_until = Set(None);
-    })
-    .await
+    edit(db, name, end_pause).await
+}
+
+fn end_pause(row: &mut stores::ActiveModel) {
+    row.paused_at = Set(None);
+    row.paused_reason = Set(None);
+    row.paused_until = Set(None);
 }
 
 /// Removes the store of that name with everything we hold of it. A run of it in flight loses its lease by that.

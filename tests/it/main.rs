@@ -10,6 +10,7 @@ mod feed;
 mod key_life;
 mod kills;
 mod mirror;
+mod oauth;
 mod prune;
 mod queue;
 mod readers;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub mod dump;
 pub mod fleet;
 pub mod hook;
+pub mod http;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;
