@@ -22,5 +22,6 @@ pub mod simulator;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
+pub mod tokens;
 pub mod transport;
 pub mod worker;

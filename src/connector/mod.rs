@@ -5,3 +5,4 @@
 
 pub mod described;
 pub mod neto;
+pub mod oauth;

@@ -79,6 +79,7 @@ mod tests {
             token_url: None,
             scopes: None,
             expires_at: None,
+            renewed_at: None,
             fingerprint: String::new(),
             standing: Standing::working(DateTime::UNIX_EPOCH),
             failing: false,

@@ -52,6 +52,7 @@ impl Fake {
         let size = param("size").unwrap_or(self.size).min(self.cap);
         let start = match style {
             "page" => (param("page").expect("a page") - self.first) * size,
+            "last" => param("start").map_or(0, |last| last + 1),
             _ => param("start").unwrap_or(0),
         };
         let end = (start + size).min(self.records);
@@ -108,6 +109,7 @@ proptest! {
             ("body", format!("\"offset\", in = \"body\", param = \"f.start\", size_param = \"f.size\", size = {size}")),
             ("link", "\"next-link\", path = \"next\"".to_owned()),
             ("header", "\"next-link\", path = \"header:link\"".to_owned()),
+            ("last", format!("\"cursor\", param = \"start\", last = \"id\", {sized}")),
             ("cursor", format!("\"cursor\", param = \"start\", path = \"token\", {sized}")),
         ];
         let expected: Vec<String> = (0..records).map(|id| id.to_string()).collect();
