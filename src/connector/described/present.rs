@@ -55,7 +55,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::connector::described::{Encoding, Position, Registry, SecretIn, Template, TokenCall};
+    use crate::connector::described::{Position, Registry, Template, TokenCall};
+    use crate::connector::oauth::{Encoding, SecretIn};
     use crate::domain::http::HeaderText;
     use crate::domain::lifecycle::Standing;
     use crate::domain::store::Scheme;
