@@ -5,6 +5,7 @@ mod audit;
 mod change_text;
 mod changes;
 mod check;
+mod connector;
 mod db;
 mod demo;
 mod exit;
@@ -63,6 +64,7 @@ enum Command {
     Runs(runs::RunsArgs),
     Changes(changes::ChangesArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Connector(connector::ConnectorArgs),
     Simulate(simulate::SimulateArgs),
 }
 
@@ -92,6 +94,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Runs(args) => runs::run(&load()?, &args).await,
         Command::Changes(args) => changes::run(&load()?, &args).await,
         Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
+        Command::Connector(args) => connector::run(cli.config.as_deref(), &args),
         Command::Simulate(args) => simulate::run(&args).await,
     }
 }

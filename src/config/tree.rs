@@ -32,6 +32,7 @@ pub struct Config {
     pub log: Log,
     pub http: Http,
     pub notify: Notify,
+    pub connectors: Connectors,
     pub transport: Transport,
     /// The keys it was read from, to tell it from another.
     #[serde(skip)]
@@ -143,6 +144,10 @@ section! {
 section! {
     /// `[notify]`
     Notify { #[serde(deserialize_with = "unless_empty")] webhook_url: Option<SecretUrl>, remind_hours: u32 }
+}
+section! {
+    /// `[connectors]`
+    Connectors { #[serde(deserialize_with = "unless_empty")] dir: Option<PathBuf> }
 }
 section! {
     /// `[transport]`
