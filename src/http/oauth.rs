@@ -120,10 +120,11 @@ pub async fn uninstall(State(shared): State<Arc<Shared>>, headers: HeaderMap, bo
 /// Whether the notice has the verification key, when one is configured. Which header it comes in is not documented.
 fn vouches(config: &Config, headers: &HeaderMap) -> Result<bool, StatusCode> {
     let Some(file) = &config.oauth.uninstall_key_file else { return Ok(false) };
-    let key = std::fs::read_to_string(file).map(|text| Secret::new(&text)).unwrap_or_else(|error| {
+    let key = std::fs::read_to_string(file).unwrap_or_else(|error| {
         warn!("the file {} of oauth.uninstall_key_file cannot be read: {error}", file.display());
-        Secret::new("")
+        String::new()
     });
+    let key = Secret::new(&key);
     // Digests, so that how long the comparison takes tells nothing.
     let digest = |text: &[u8]| blake3::hash(text);
     let found = headers.values().any(|value| digest(value.as_bytes()) == digest(key.expose().as_bytes()));

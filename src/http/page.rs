@@ -5,6 +5,7 @@ use axum::response::{Html, IntoResponse, Response};
 use html_escape::encode_text;
 
 /// A plain page, of this moment only, that nothing can be put into and that tells nobody where it came from.
+#[must_use]
 pub fn page(status: StatusCode, title: &str, said: &str) -> Response {
     let (title, said) = (encode_text(title), encode_text(said));
     let html = format!(

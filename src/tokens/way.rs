@@ -63,6 +63,7 @@ impl Way {
 
 impl Tokens {
     /// How the next token of a credential is got; `None` when that takes a person.
+    #[must_use]
     pub fn way(&self, store: &Store, credential: &Credential) -> Option<Way> {
         match credential.scheme {
             // Neto's second version; a token of the first is not refreshed.

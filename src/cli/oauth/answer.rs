@@ -53,7 +53,8 @@ impl Answer {
 #[derive(Debug)]
 pub struct Answers {
     received: mpsc::Receiver<Answer>,
-    _listening: Option<AbortOnDropHandle<()>>,
+    /// Ends with this.
+    listening: Option<AbortOnDropHandle<()>>,
 }
 
 impl Answers {
@@ -68,12 +69,12 @@ impl Answers {
         if paste || listening.is_none() || std::io::stdin().is_terminal() {
             read_pasted(send);
         }
-        Ok(Self { received, _listening: listening })
+        Ok(Self { received, listening: listening })
     }
 
     /// Whether a browser's answer is heard by itself.
     pub fn are_heard(&self) -> bool {
-        self._listening.is_some()
+        self.listening.is_some()
     }
 
     /// The next answer; `None` when there will be none.

@@ -93,7 +93,7 @@ impl PartyArgs {
             store_name: store_name.map(str::to_owned),
             redirect_uri: self.redirect_uri.to_string(),
         };
-        let (url, ours) = connect.begin(&wish).await.map_err(failed)?;
+        let (url, ours) = connect.begin(&wish).await.map_err(|error| failed(&error))?;
         show(&format!("Open this address in a browser, logged in as an administrator of {domain}:\n\n  {url}\n"));
         show(&if answers.are_heard() {
             format!("Waiting for the answer at {} for ten minutes; Ctrl-C gives up.", self.redirect_uri)
@@ -136,7 +136,7 @@ async fn taken(connect: &Connect, answer: Answer, ours: &Secret) -> Option<Resul
             answer.tell(false, "Not connected", &error.to_string());
             return None;
         }
-        Err(error) => return Some(Err(failed(error))),
+        Err(error) => return Some(Err(failed(&error))),
     };
     let code = match &answer.code {
         Ok(code) => code.clone(),
@@ -151,7 +151,7 @@ async fn taken(connect: &Connect, answer: Answer, ours: &Secret) -> Option<Resul
         Ok(_) => answer.tell(true, "Done", "You can close this page and go back to the terminal."),
         Err(error) => answer.tell(false, "Not connected", &error.to_string()),
     }
-    Some(finished.map_err(failed))
+    Some(finished.map_err(|error| failed(&error)))
 }
 
 fn printable(said: &str) -> String {
@@ -159,8 +159,8 @@ fn printable(said: &str) -> String {
 }
 
 /// The error of a command.
-fn failed(error: ConnectError) -> CliError {
-    let exit = match &error {
+fn failed(error: &ConnectError) -> CliError {
+    let exit = match error {
         ConnectError::Storage(_) => Exit::Database,
         error if error.is_refusal() => Exit::CredentialRefused,
         error => error.remote().map_or(Exit::Failed, |error| Exit::of_class(error.class)),
