@@ -11,6 +11,7 @@ use super::exit::CliError;
 use super::patience::patiently;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, DEFAULT_PATH};
+use crate::connector::described::Registry;
 use crate::domain::secret::Secret;
 use crate::storage::master_key::{self, Places};
 use crate::storage::vault::Vault;
@@ -126,6 +127,12 @@ impl App {
         Tokens { db: db.clone(), transport, vault, config, clock, name }
     }
 
+    /// The described connectors.
+    #[must_use]
+    pub fn connectors(&self) -> Arc<Registry> {
+        Arc::new(Registry::load(self.config.connectors.dir.as_deref()))
+    }
+
     /// Everything a run needs.
     pub async fn syncer(&self, db: &Database, patience: Patience) -> Result<Syncer, CliError> {
         self.syncer_with(db, self.vault(db).await?, patience)
@@ -145,6 +152,7 @@ impl App {
             patience,
             progress: Progress::default(),
             renews: true,
+            connectors: self.connectors(),
         })
     }
 }

@@ -193,6 +193,14 @@ impl Worker {
     }
 }
 
+impl Budget {
+    /// Calls a minute for a store: its `own` number, or else the configured one, but not more than `most` of its connector.
+    #[must_use]
+    pub fn of(&self, own: Option<u32>, most: Option<u32>) -> u32 {
+        own.unwrap_or_else(|| most.map_or(self.calls_per_minute, |most| most.min(self.calls_per_minute)))
+    }
+}
+
 impl Fetch {
     /// By how much an incremental run looks back before its cursor, at the least.
     #[must_use]

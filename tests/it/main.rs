@@ -14,6 +14,7 @@ mod oauth;
 mod prune;
 mod queue;
 mod readers;
+mod record_tables;
 mod rehearse;
 mod rotate;
 mod schedule;
