@@ -28,6 +28,8 @@ pub struct Store {
     pub paused_reason: Option<String>,
     /// When the pause ends by itself.
     pub paused_until: Option<DateTime<Utc>>,
+    /// Who paused it: the import ends its own pauses only.
+    pub paused_by: Origin,
     /// Own cron expression for `full` runs; `None` = the configured one.
     pub schedule_full: Option<String>,
     /// Own cron expression for `incremental` runs.
@@ -47,6 +49,8 @@ pub struct Store {
     pub overlap_secs: Option<i64>,
     /// What its answers have taught.
     pub learned: Learned,
+    /// Who keeps its address and its key up to date.
+    pub origin: Origin,
 }
 
 impl Store {
@@ -65,6 +69,16 @@ impl Store {
     #[must_use]
     pub fn is_paused(&self, now: DateTime<Utc>) -> bool {
         self.paused_at.is_some() && self.paused_until.is_none_or(|until| now < until)
+    }
+}
+
+text_enum! {
+    /// Who decides: a person by hand, or the rows of the operator's own database.
+    Origin {
+        /// A person, with the commands.
+        Manual = "manual",
+        /// The import (`[credentials.import]`).
+        Import = "import",
     }
 }
 

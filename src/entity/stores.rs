@@ -25,6 +25,8 @@ pub struct Model {
     pub silent_until: Option<DateTimeUtc>,
     pub overlap_secs: Option<i64>,
     pub learned: Option<Json>,
+    pub origin: Option<String>,
+    pub paused_by: Option<String>,
 }
 
 /// Joined by hand, where at all.

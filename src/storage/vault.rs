@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use sea_orm::DatabaseTransaction;
 use tracing::{info, warn};
 
 use super::credentials::{self, NewCredential, SealedCredential};
@@ -73,26 +74,50 @@ impl Vault {
     /// Seals a credential and makes it the store's; its state begins anew as `ok`, never used. The same secret keeps its
     /// fingerprint.
     pub async fn put(&self, db: &Database, store_id: i64, plain: PlainCredential) -> Result<(), VaultError> {
-        let before = credentials::load_credential(db, store_id).await?.filter(|before| {
+        let before = credentials::load_credential(db, store_id).await?;
+        credentials::put_sealed_by(db, store_id, || self.sealed(store_id, plain, before)).await
+    }
+
+    /// [`Vault::put`] within a transaction; `before` is what the store had.
+    pub(super) async fn put_in(
+        &self,
+        db: &Database,
+        transaction: &DatabaseTransaction,
+        store_id: i64,
+        plain: PlainCredential,
+        before: Option<SealedCredential>,
+    ) -> Result<(), VaultError> {
+        credentials::put_sealed_in(db, transaction, store_id, || self.sealed(store_id, plain, before)).await
+    }
+
+    fn sealed(
+        &self,
+        store_id: i64,
+        plain: PlainCredential,
+        before: Option<SealedCredential>,
+    ) -> Result<NewCredential, VaultError> {
+        let same = before.filter(|before| {
             let opened = self.open_place(&place(store_id), &before.sealed.key_id, &before.sealed.secret);
             opened.is_ok_and(|secret| secret.expose() == plain.secret.expose())
         });
-        let seal = || {
-            self.read_again()?;
-            let keys = self.keys();
-            let (key_id, secret) = keys.seal(&place(store_id), &plain.secret)?;
-            Ok::<_, VaultError>(NewCredential {
-                scheme: plain.scheme,
-                username: plain.username,
-                client_id: plain.client_id,
-                secret,
-                refresh_secret: None,
-                key_id,
-                fingerprint: before.map_or_else(|| keys.fingerprint(&plain.secret), |before| before.sealed.fingerprint),
-                expires_at: None,
-            })
-        };
-        credentials::put_sealed_by(db, store_id, seal).await
+        self.read_again()?;
+        let keys = self.keys();
+        let (key_id, secret) = keys.seal(&place(store_id), &plain.secret)?;
+        Ok(NewCredential {
+            scheme: plain.scheme,
+            username: plain.username,
+            client_id: plain.client_id,
+            secret,
+            refresh_secret: None,
+            key_id,
+            fingerprint: same.map_or_else(|| keys.fingerprint(&plain.secret), |before| before.sealed.fingerprint),
+            expires_at: None,
+        })
+    }
+
+    /// The secret of a stored credential.
+    pub fn secret_of(&self, found: &SealedCredential) -> Result<Secret, CrypterError> {
+        self.open_place(&place(found.store_id), &found.sealed.key_id, &found.sealed.secret)
     }
 
     /// Whether a stored credential opens, for `netosync check`.
