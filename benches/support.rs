@@ -94,7 +94,7 @@ impl World {
         let store = stores::add_store(&db, &new).await.expect("a store");
         let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
         let secret = Secret::new(simulated.key());
-        let plain = PlainCredential { scheme: Scheme::ApiKey, username: None, client_id: None, secret };
+        let plain = PlainCredential::new(Scheme::ApiKey, secret);
         vault.put(&db, store.id, plain).await.expect("a credential");
         let transport = Transport::new(Settings::from(&config), clock.clone()).expect("a transport");
         let syncer = Syncer {

@@ -21,7 +21,8 @@ impl MigrationTrait for Migration {
             let column = text(name).check(one_of(name, &["import"])).take();
             manager.alter_table(Table::alter().table("stores").add_column(column).to_owned()).await?;
         }
-        let (alone, both) = (quoted(manager, BESIDE), format!("{}, {}", quoted(manager, BESIDE), quoted(manager, KIND)));
+        let (alone, both) =
+            (quoted(manager, BESIDE), format!("{}, {}", quoted(manager, BESIDE), quoted(manager, KIND)));
         change_kinds(manager, &alone, &both).await
     }
 

@@ -2,39 +2,98 @@
 //!
 //! A connector builds a [`Request`] and decodes an [`Answer`]; `transport` sends the one and brings the other.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 use super::secret::Secret;
 
-/// A POST with a JSON body. The transport adds `Content-Type`, `Accept` and `User-Agent`.
+/// How a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Without a body.
+    Get,
+    /// With one.
+    Post,
+}
+
+/// What a request carries.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// A JSON document.
+    Json(String),
+    /// `application/x-www-form-urlencoded`.
+    Form(String),
+}
+
+impl Body {
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Empty => "",
+            Self::Json(text) | Self::Form(text) => text,
+        }
+    }
+}
+
+/// A request. The transport adds `Content-Type`, `Accept` and `User-Agent`.
 #[derive(Clone)]
 pub struct Request {
+    /// How.
+    pub method: Method,
     /// Where to.
     pub url: Url,
     /// Headers, by the names the API documents.
-    pub headers: Vec<(&'static str, HeaderText)>,
-    /// The JSON document.
-    pub body: String,
+    pub headers: Vec<(Cow<'static, str>, HeaderText)>,
+    /// What it carries.
+    pub body: Body,
+    /// Secrets in the body or in the query: cut out of every error, like those in headers.
+    pub hidden: Vec<Secret>,
+    /// Statuses outside of 200 to 299 with which the answer goes to the connector all the same.
+    pub accepts: Vec<u16>,
 }
 
 impl Request {
-    /// A request without headers of its own.
+    /// A POST of a JSON document, without headers of its own.
     #[must_use]
     pub fn new(url: Url, body: impl Into<String>) -> Self {
-        Self { url, headers: Vec::new(), body: body.into() }
+        Self::of(Method::Post, url, Body::Json(body.into()))
+    }
+
+    /// A request without headers of its own.
+    #[must_use]
+    pub fn of(method: Method, url: Url, body: Body) -> Self {
+        Self { method, url, headers: Vec::new(), body, hidden: Vec::new(), accepts: Vec::new() }
     }
 
     /// Adds a header anybody may see.
     #[must_use]
-    pub fn plain(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, HeaderText::Plain(value.into())));
+    pub fn plain(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), HeaderText::Plain(value.into())));
         self
     }
 
     /// Adds a header that holds a credential.
     #[must_use]
-    pub fn secret(mut self, name: &'static str, value: Secret) -> Self {
-        self.headers.push((name, HeaderText::Secret(value)));
+    pub fn secret(mut self, name: impl Into<Cow<'static, str>>, value: Secret) -> Self {
+        self.headers.push((name.into(), HeaderText::Secret(value)));
+        self
+    }
+
+    /// Names a secret that is in the body or in the query.
+    #[must_use]
+    pub fn hiding(mut self, secret: Secret) -> Self {
+        self.hidden.push(secret);
+        self
+    }
+
+    /// The answer goes to the connector with these statuses too.
+    #[must_use]
+    pub fn accepting(mut self, statuses: &[u16]) -> Self {
+        self.accepts.extend_from_slice(statuses);
         self
     }
 }
@@ -46,8 +105,8 @@ impl std::fmt::Debug for Request {
             .field("host", &self.url.host_str())
             .field("path", &self.url.path())
             .field("headers", &self.headers)
-            .field("body_bytes", &self.body.len())
-            .finish()
+            .field("body_bytes", &self.body.text().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,10 +122,12 @@ pub enum HeaderText {
 /// What a store answered: whole, decompressed, within the size limit.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// HTTP status, always 200 to 299 when a connector sees it.
+    /// HTTP status; when a connector sees it 200 to 299, or one that [`Request::accepts`].
     pub status: u16,
     /// The `Content-Type` header, if there was one.
     pub content_type: Option<String>,
+    /// The `Link` header, if there was one: where some APIs say what comes next.
+    pub link: Option<String>,
     /// The body.
     pub body: String,
     /// Whether bytes that are not UTF-8 were replaced: flag the rows.
@@ -90,7 +151,7 @@ impl std::fmt::Debug for Answer {
             .field("content_type", &self.content_type)
             .field("body_bytes", &self.body.len())
             .field("lossy", &self.lossy)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

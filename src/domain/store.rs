@@ -49,6 +49,12 @@ pub struct Store {
     pub overlap_secs: Option<i64>,
     /// What its answers have taught.
     pub learned: Learned,
+    /// How the vendor names it, whatever its address: the `store_id` or `api_id` that came with its tokens.
+    pub remote_id: Option<String>,
+    /// The shop's own domain, as the vendor last said; calls go to `url`.
+    pub domain: Option<String>,
+    /// An address it has told us, to which nothing goes before a person has approved it.
+    pub pending_url: Option<Url>,
     /// Who keeps its address and its key up to date.
     pub origin: Origin,
 }
@@ -89,8 +95,18 @@ text_enum! {
         ApiKey = "api-key",
         /// `X_ACCESS_KEY` (client id) and `X_SECRET_KEY` (access token).
         Oauth = "oauth",
-        /// `Authorization: Bearer`.
+        /// `Authorization: Bearer`, with a token that was given, or got by an OAuth of which a refresh token is left.
         Bearer = "bearer",
+        /// A key in a header of its own (described connectors).
+        HeaderKey = "header-key",
+        /// The client id in one header, a key in another (described connectors).
+        HeaderPair = "header-pair",
+        /// A token that client id and client secret buy (described connectors).
+        ClientCredentials = "client-credentials",
+        /// A token that a person's consent brought, renewed where the server gave a refresh token (described connectors).
+        AuthorizationCode = "authorization-code",
+        /// A token that user name and password buy (described connectors).
+        Login = "login",
     }
 }
 
@@ -117,8 +133,18 @@ pub struct Credential {
     pub username: Option<String>,
     /// OAuth client id.
     pub client_id: Option<String>,
-    /// The key or token.
+    /// The key or token; empty while no token has been got yet.
     pub secret: Secret,
+    /// What buys the next token: a refresh token, or the password of a login.
+    pub refresh: Option<Secret>,
+    /// The secret of the OAuth client.
+    pub client_secret: Option<Secret>,
+    /// Where tokens are got, where that is not what the connector says.
+    pub token_url: Option<Url>,
+    /// What the token allows, in the server's words.
+    pub scopes: Option<String>,
+    /// When the token expires, if that is known.
+    pub expires_at: Option<DateTime<Utc>>,
     /// Tells one key from another without giving it away.
     pub fingerprint: String,
     /// What is known about it.

@@ -25,6 +25,11 @@ pub struct Model {
     pub next_check_at: Option<DateTimeUtc>,
     pub last_failed_at: Option<DateTimeUtc>,
     pub last_status: Option<i64>,
+    pub client_secret: Option<Vec<u8>>,
+    pub token_url: Option<String>,
+    pub scopes: Option<String>,
+    pub renewing_by: Option<String>,
+    pub renewing_until: Option<DateTimeUtc>,
 }
 
 /// Joined by hand, where at all.

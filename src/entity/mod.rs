@@ -11,6 +11,7 @@ pub mod held_removals;
 pub mod incidents;
 pub mod instances;
 pub mod numeric;
+pub mod oauth_states;
 pub mod product_categories;
 pub mod product_changes;
 pub mod product_images;
@@ -88,6 +89,7 @@ mod tests {
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),
             shape::<super::credentials::Entity>(),
+            shape::<super::oauth_states::Entity>(),
             shape::<super::incidents::Entity>(),
         ]
         .into_iter();

@@ -25,6 +25,9 @@ pub struct Model {
     pub silent_until: Option<DateTimeUtc>,
     pub overlap_secs: Option<i64>,
     pub learned: Option<Json>,
+    pub remote_id: Option<String>,
+    pub domain: Option<String>,
+    pub pending_url: Option<String>,
     pub origin: Option<String>,
     pub paused_by: Option<String>,
 }

@@ -27,8 +27,14 @@ pub struct NewCredential {
     pub client_id: Option<String>,
     /// The key or token, sealed.
     pub secret: Vec<u8>,
-    /// The refresh token, sealed.
+    /// What buys the next token, sealed.
     pub refresh_secret: Option<Vec<u8>>,
+    /// The secret of the OAuth client, sealed.
+    pub client_secret: Option<Vec<u8>>,
+    /// Where tokens are got, where that is not what the connector says.
+    pub token_url: Option<String>,
+    /// What the token allows, in the server's words.
+    pub scopes: Option<String>,
     /// Which master key sealed them.
     pub key_id: String,
     /// Tells one key from another without giving it away.
@@ -138,6 +144,11 @@ pub(super) async fn put_sealed_in<E: From<StorageError>>(
         next_check_at: Set(None),
         last_failed_at: Set(None),
         last_status: Set(None),
+        client_secret: Set(new.client_secret),
+        token_url: Set(new.token_url),
+        scopes: Set(new.scopes),
+        renewing_by: Set(None),
+        renewing_until: Set(None),
     };
     let kept = |column: &Column| matches!(column, Column::StoreId | Column::NextCheckAt);
     let replaced = <Column as sea_orm::Iterable>::iter().filter(|column| !kept(column));
@@ -177,29 +188,6 @@ pub async fn load_credential(db: &Database, store_id: i64) -> Result<Option<Seal
 pub async fn list_credentials(db: &Database) -> Result<Vec<SealedCredential>, StorageError> {
     let rows = Entity::find().order_by_asc(Column::StoreId).all(db.orm()).await;
     rows.map_err(StorageError::query("list the credentials"))?.into_iter().map(sealed_of).collect()
-}
-
-/// Replaces what is sealed of a credential and keeps what is known about it, after an OAuth token was refreshed. Returns `false`, and changes nothing, when `fingerprint` is not the stored
-/// one any more.
-///
-/// # Errors
-/// [`StorageError::Query`].
-pub async fn renew_credential(
-    db: &Database,
-    store_id: i64,
-    fingerprint: &str,
-    new: NewCredential,
-) -> Result<bool, StorageError> {
-    let update = of(store_id, fingerprint).set(ActiveModel {
-        secret: Set(new.secret),
-        refresh_secret: Set(new.refresh_secret),
-        key_id: Set(new.key_id),
-        fingerprint: Set(new.fingerprint),
-        expires_at: Set(new.expires_at),
-        ..Default::default()
-    });
-    let done = update.exec(db.orm()).await.map_err(StorageError::query("renew the credential"))?;
-    Ok(done.rows_affected > 0)
 }
 
 /// What a refusal makes of a credential.
@@ -355,6 +343,9 @@ fn sealed_of(row: Model) -> Result<SealedCredential, StorageError> {
             client_id: row.client_id,
             secret: row.secret,
             refresh_secret: row.refresh_secret,
+            client_secret: row.client_secret,
+            token_url: row.token_url,
+            scopes: row.scopes,
             key_id: row.key_id,
             fingerprint: row.fingerprint,
             expires_at: row.expires_at,

@@ -110,6 +110,7 @@ pub fn tables() -> Vec<TableDoc> {
         own("quarantine", "Records that could not be read, kept as sent.", &["id"], QUARANTINE),
         own("records", "Records of the described connectors.", &["store_id", "stream", "key"], RECORDS),
         own("credentials", "The sealed keys of the stores; keep analysts out of it.", &["store_id"], CREDENTIALS),
+        own("oauth_states", "Connections that were begun: states that are waited for.", &["digest"], OAUTH_STATES),
         own("incidents", "What a person is told about: what is or was wrong.", &["id"], INCIDENTS),
         own(migration::HISTORY_TABLE, "The migrations that were applied.", &["version"], HISTORY),
     ]);
@@ -213,17 +214,20 @@ const STORES: Columns = &[
         JSON,
         "What its answers have taught: parts of a request it refuses, page sizes it bears; doubted after a week.",
     ),
+    ("remote_id", TEXT, "How the vendor names it, whatever its address: store_id or api_id of its OAuth tokens."),
+    ("domain", TEXT, "The shop's own domain, as the vendor last said; calls go to url."),
+    ("pending_url", TEXT, "An address it has told us; nothing goes there before a person has approved it."),
     ("origin", TEXT, "import: it comes from your own database ([credentials.import]); NULL: added by hand."),
     ("paused_by", TEXT, "import: only the import ends this pause by itself; NULL: a person paused it."),
 ];
 
 const CREDENTIALS: Columns = &[
     ("store_id", INT, OF_STORE),
-    ("scheme", TEXT, "How it is presented: api-key, oauth or bearer."),
+    ("scheme", TEXT, "How it is presented: api-key, oauth or bearer; described connectors have more."),
     ("username", TEXT, "Staff user of a user-based key."),
     ("client_id", TEXT, "OAuth client id."),
-    ("secret", BYTES, "The key or token, sealed."),
-    ("refresh_secret", BYTES, "The refresh token, sealed."),
+    ("secret", BYTES, "The key or token, sealed; of no length while none has been got."),
+    ("refresh_secret", BYTES, "What buys the next token, sealed: a refresh token or a password."),
     ("key_id", TEXT, "Which master key sealed them."),
     ("fingerprint", TEXT, "Tells one key from another without giving it away."),
     ("expires_at", TIME, "When the token expires, if it does."),
@@ -236,6 +240,23 @@ const CREDENTIALS: Columns = &[
     ("next_check_at", TIME, "Due then, whatever the schedule: no call with a key given up before; a new key at once."),
     ("last_failed_at", TIME, "When the store last refused it or could not be reached."),
     ("last_status", INT, "HTTP status with which it was last refused; 200 is an error in the body."),
+    ("client_secret", BYTES, "The secret of the OAuth client, sealed."),
+    ("token_url", TEXT, "Where its tokens are got, where that is not what the connector says."),
+    ("scopes", TEXT, "What its token allows, in the server's words."),
+    ("renewing_by", TEXT, "Who is getting a new token, so that nobody else does."),
+    ("renewing_until", TIME, "Until when that is believed."),
+];
+
+const OAUTH_STATES: Columns = &[
+    ("digest", TEXT, "Digest of the state parameter; the state itself is only in the merchant's browser."),
+    ("purpose", TEXT, "connect or disconnect."),
+    ("connector", TEXT, "The connector."),
+    ("subject", TEXT, "What it was made for: the store's domain, or the address of a described connector's store."),
+    ("store_name", TEXT, "The store's name here, if one was asked for."),
+    ("redirect_uri", TEXT, "Where the answer comes to."),
+    ("created_at", TIME, "When it was made."),
+    ("expires_at", TIME, "Not taken any more from then on."),
+    ("used_at", TIME, "When it came back; it is taken once."),
 ];
 
 const INCIDENTS: Columns = &[

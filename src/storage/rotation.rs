@@ -111,18 +111,24 @@ async fn lock(db: &Database, transaction: &DatabaseTransaction, mode: &str) -> R
     Ok(())
 }
 
+/// What is sealed of a credential, sealed anew.
+pub struct Resealing {
+    /// The key or token.
+    pub secret: Vec<u8>,
+    /// What buys the next token.
+    pub refresh_secret: Option<Vec<u8>>,
+    /// The secret of the OAuth client.
+    pub client_secret: Option<Vec<u8>>,
+    /// Which master key sealed them.
+    pub key_id: String,
+}
+
 /// Replaces what is sealed of a credential, and keeps its fingerprint and what is known about it. `false`, and nothing is
 /// changed, when it is not the stored one any more. What is sealed is never the same twice, so it is what is compared.
 ///
 /// # Errors
 /// [`StorageError::Query`].
-pub async fn replace_sealed(
-    db: &Database,
-    found: &SealedCredential,
-    secret: Vec<u8>,
-    refresh_secret: Option<Vec<u8>>,
-    key_id: String,
-) -> Result<bool, StorageError> {
+pub async fn replace_sealed(db: &Database, found: &SealedCredential, anew: Resealing) -> Result<bool, StorageError> {
     let (sealed, refresh) = (&found.sealed, Expr::col(Column::RefreshSecret));
     let same_refresh = match &sealed.refresh_secret {
         Some(text) => refresh.eq(text.clone()),
@@ -134,9 +140,10 @@ pub async fn replace_sealed(
         .filter(Column::Secret.eq(sealed.secret.clone()))
         .filter(same_refresh)
         .set(ActiveModel {
-            secret: Set(secret),
-            refresh_secret: Set(refresh_secret),
-            key_id: Set(key_id),
+            secret: Set(anew.secret),
+            refresh_secret: Set(anew.refresh_secret),
+            client_secret: Set(anew.client_secret),
+            key_id: Set(anew.key_id),
             ..Default::default()
         });
     let done = update.exec(db.orm()).await.map_err(StorageError::query("reseal the credential"))?;

@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ModelTrait, QueryFilter, QueryOrder,
-    Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ModelTrait, QueryFilter,
+    QueryOrder, Set, Statement,
 };
 use url::Url;
 
@@ -301,7 +301,11 @@ pub async fn check_new_name(db: &Database, name: &str) -> Result<(), StorageErro
     }
 }
 
-fn check_name(name: &str) -> Result<(), StorageError> {
+/// Whether a store may have that name.
+///
+/// # Errors
+/// [`StorageError::BadStoreName`].
+pub fn check_name(name: &str) -> Result<(), StorageError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
     if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
         Ok(())
@@ -359,5 +363,8 @@ fn store_of(row: stores::Model) -> Result<Store, StorageError> {
         overlap_secs: row.overlap_secs,
         // Not a reason to stop: it is found out anew.
         learned: row.learned.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
+        remote_id: row.remote_id,
+        domain: row.domain,
+        pending_url: row.pending_url.and_then(|url| url.parse().ok()),
     })
 }

@@ -7,8 +7,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 use tracing::{info, warn};
+use url::Url;
 
 use super::credentials::{self, NewCredential, SealedCredential};
 use super::crypter::{Crypter, CrypterError, Location};
@@ -46,8 +48,36 @@ pub struct PlainCredential {
     pub username: Option<String>,
     /// OAuth client id.
     pub client_id: Option<String>,
-    /// The key or token.
+    /// The key or token; empty while none has been got.
     pub secret: Secret,
+    /// What buys the next token: a refresh token, or the password of a login.
+    pub refresh: Option<Secret>,
+    /// The secret of the OAuth client.
+    pub client_secret: Option<Secret>,
+    /// Where tokens are got, where that is not what the connector says.
+    pub token_url: Option<Url>,
+    /// What the token allows, in the server's words.
+    pub scopes: Option<String>,
+    /// When the token expires, if that is known.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl PlainCredential {
+    /// A secret, and how it is presented; nothing else.
+    #[must_use]
+    pub fn new(scheme: Scheme, secret: Secret) -> Self {
+        Self {
+            scheme,
+            username: None,
+            client_id: None,
+            secret,
+            refresh: None,
+            client_secret: None,
+            token_url: None,
+            scopes: None,
+            expires_at: None,
+        }
+    }
 }
 
 /// Seals and opens credentials with the master keys.
@@ -98,53 +128,49 @@ impl Vault {
     ) -> Result<NewCredential, VaultError> {
         let same = before.filter(|before| {
             let opened = self.open_place(&place(store_id), &before.sealed.key_id, &before.sealed.secret);
-            opened.is_ok_and(|secret| secret.expose() == plain.secret.expose())
+            opened.is_ok_and(|secret| !secret.is_empty() && secret.expose() == plain.secret.expose())
         });
         self.read_again()?;
-        let keys = self.keys();
-        let (key_id, secret) = keys.seal(&place(store_id), &plain.secret)?;
-        Ok(NewCredential {
-            scheme: plain.scheme,
-            username: plain.username,
-            client_id: plain.client_id,
-            secret,
-            refresh_secret: None,
-            key_id,
-            fingerprint: same.map_or_else(|| keys.fingerprint(&plain.secret), |before| before.sealed.fingerprint),
-            expires_at: None,
-        })
+        let fingerprint = same.map(|before| before.sealed.fingerprint);
+        Ok(seal(&self.keys(), store_id, plain, fingerprint)?)
     }
 
-    /// The secret of a stored credential.
-    pub fn secret_of(&self, found: &SealedCredential) -> Result<Secret, CrypterError> {
-        self.open_place(&place(found.store_id), &found.sealed.key_id, &found.sealed.secret)
-    }
-
-    /// Whether a stored credential opens, for `netosync check`.
-    pub fn try_open(&self, found: &SealedCredential) -> Result<(), CrypterError> {
-        let sealed = &found.sealed;
-        self.open_place(&place(found.store_id), &sealed.key_id, &sealed.secret)?;
-        let refresh = sealed.refresh_secret.as_ref();
-        refresh.map_or(Ok(()), |text| self.open_place(&refresh_place(found.store_id), &sealed.key_id, text).map(drop))
-    }
-
-    /// Opens the credential of a store; `store` is its name, for the error.
-    pub async fn open(&self, db: &Database, store_id: i64, store: &str) -> Result<Credential, VaultError> {
-        let found = credentials::load_credential(db, store_id).await?;
-        let found = found.ok_or_else(|| VaultError::Missing { store: store.to_owned() })?;
+    /// Opens a stored credential that is at hand.
+    pub fn opened(&self, found: SealedCredential) -> Result<Credential, CrypterError> {
         let (standing, failing) = (found.standing(), found.is_failing());
-        let sealed = found.sealed;
+        let (store_id, sealed) = (found.store_id, found.sealed);
         let secret = self.open_place(&place(store_id), &sealed.key_id, &sealed.secret)?;
+        let (refresh, client_secret) = self.open_beside(store_id, &sealed)?;
         Ok(Credential {
             store_id,
             scheme: sealed.scheme,
             username: sealed.username,
             client_id: sealed.client_id,
             secret,
+            refresh,
+            client_secret,
+            token_url: sealed.token_url.and_then(|url| url.parse().ok()),
+            scopes: sealed.scopes,
+            expires_at: sealed.expires_at,
             fingerprint: sealed.fingerprint,
             standing,
             failing,
         })
+    }
+
+    /// Whether a stored credential opens, for `netosync check`.
+    pub fn try_open(&self, found: &SealedCredential) -> Result<(), CrypterError> {
+        let sealed = &found.sealed;
+        self.open_place(&place(found.store_id), &sealed.key_id, &sealed.secret)?;
+        self.open_beside(found.store_id, sealed)?;
+        Ok(())
+    }
+
+    /// Opens the credential of a store; `store` is its name, for the error.
+    pub async fn open(&self, db: &Database, store_id: i64, store: &str) -> Result<Credential, VaultError> {
+        let found = credentials::load_credential(db, store_id).await?;
+        let found = found.ok_or_else(|| VaultError::Missing { store: store.to_owned() })?;
+        Ok(self.opened(found)?)
     }
 
     /// The name of the key that seals.
@@ -162,9 +188,29 @@ impl Vault {
             keys.seal(&place, &secret).map(|(_, text)| text)
         };
         let secret = anew(place(found.store_id), &sealed.secret)?;
-        let refresh =
-            sealed.refresh_secret.as_deref().map(|text| anew(refresh_place(found.store_id), text)).transpose()?;
-        Ok(rotation::replace_sealed(db, found, secret, refresh, keys.sealing()).await?)
+        let beside = |place: Location, text: Option<&[u8]>| text.map(|text| anew(place, text)).transpose();
+        let resealed = rotation::Resealing {
+            secret,
+            refresh_secret: beside(refresh_place(found.store_id), sealed.refresh_secret.as_deref())?,
+            client_secret: beside(client_place(found.store_id), sealed.client_secret.as_deref())?,
+            key_id: keys.sealing(),
+        };
+        Ok(rotation::replace_sealed(db, found, resealed).await?)
+    }
+
+    /// Opens what is sealed beside a token: what buys the next one, and the client's secret.
+    fn open_beside(
+        &self,
+        store_id: i64,
+        sealed: &NewCredential,
+    ) -> Result<(Option<Secret>, Option<Secret>), CrypterError> {
+        let open = |place: Location, text: Option<&Vec<u8>>| {
+            text.map(|text| self.open_place(&place, &sealed.key_id, text)).transpose()
+        };
+        Ok((
+            open(refresh_place(store_id), sealed.refresh_secret.as_ref())?,
+            open(client_place(store_id), sealed.client_secret.as_ref())?,
+        ))
     }
 
     fn open_place(&self, place: &Location, key_id: &str, sealed: &[u8]) -> Result<Secret, CrypterError> {
@@ -204,4 +250,37 @@ fn place(store_id: i64) -> Location {
 /// Where its refresh token lives.
 fn refresh_place(store_id: i64) -> Location {
     Location { column: "refresh_secret", ..place(store_id) }
+}
+
+/// Where the secret of its OAuth client lives.
+fn client_place(store_id: i64) -> Location {
+    Location { column: "client_secret", ..place(store_id) }
+}
+
+/// Seals a credential for its store. One that replaces another with the same secret keeps that one's `fingerprint`.
+fn seal(
+    keys: &Crypter,
+    store_id: i64,
+    plain: PlainCredential,
+    fingerprint: Option<String>,
+) -> Result<NewCredential, CrypterError> {
+    let (key_id, secret) = keys.seal(&place(store_id), &plain.secret)?;
+    let beside =
+        |place: Location, secret: Option<Secret>| secret.map(|secret| Ok(keys.seal(&place, &secret)?.1)).transpose();
+    // Before there is a token, what buys it tells one credential from another.
+    let telling = [Some(&plain.secret), plain.refresh.as_ref(), plain.client_secret.as_ref()];
+    let telling = telling.into_iter().flatten().find(|secret| !secret.is_empty()).unwrap_or(&plain.secret);
+    Ok(NewCredential {
+        fingerprint: fingerprint.unwrap_or_else(|| keys.fingerprint(telling)),
+        scheme: plain.scheme,
+        username: plain.username,
+        client_id: plain.client_id,
+        secret,
+        refresh_secret: beside(refresh_place(store_id), plain.refresh)?,
+        client_secret: beside(client_place(store_id), plain.client_secret)?,
+        token_url: plain.token_url.map(String::from),
+        scopes: plain.scopes,
+        key_id,
+        expires_at: plain.expires_at,
+    })
 }

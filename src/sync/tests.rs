@@ -55,7 +55,7 @@ impl Place {
         let store = stores::add_store(&db, &new).await.expect("it is added");
         let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
         let secret = Secret::new(shop.key());
-        let plain = PlainCredential { scheme: Scheme::ApiKey, username: None, client_id: None, secret };
+        let plain = PlainCredential::new(Scheme::ApiKey, secret);
         vault.put(&db, store.id, plain).await.expect("it is sealed");
         let env = [
             ("NETOSYNC__TRANSPORT__ALLOW_LOOPBACK", "true"),

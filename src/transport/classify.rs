@@ -183,8 +183,13 @@ mod tests {
     fn every_status_has_its_class() {
         let url = "https://shop.example.com/do/WS/NetoAPI".parse().expect("a URL");
         let class = |code, content_type: &str| {
-            let answer =
-                Answer { status: code, content_type: Some(content_type.to_owned()), body: String::new(), lossy: false };
+            let answer = Answer {
+                status: code,
+                content_type: Some(content_type.to_owned()),
+                link: None,
+                body: String::new(),
+                lossy: false,
+            };
             status(Target { url: &url, store: "demo" }, &answer, "", None).class
         };
         for (code, expected) in [

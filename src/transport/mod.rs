@@ -27,7 +27,7 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
 use tokio::time::Instant;
 
 use self::classify::{LEAST_SILENCE, Target};
@@ -36,7 +36,7 @@ use self::redact::Redactor;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::error::{ErrorClass, RemoteError};
-use crate::domain::http::{Answer, HeaderText, Request};
+use crate::domain::http::{Answer, Body, HeaderText, Method, Request};
 use crate::metrics::labels::Called;
 use crate::metrics::{Call, Metrics};
 
@@ -200,8 +200,8 @@ impl Transport {
             ctx.turn(target.host()).await?;
             self.allowance.as_deref().map_or(Ok(()), Allowance::take)?;
             let retries = retries.get_or_insert_with(|| policy.begin());
-            let post = client.post(request.url.clone()).headers(headers.clone()).body(request.body.clone());
-            let error = match ctx.try_once(self.once(target, post, &redactor)).await?.and_then(&decode) {
+            let call = self.once(target, prepare(client, request, &headers), &request.accepts, &redactor);
+            let error = match ctx.try_once(call).await?.and_then(&decode) {
                 Ok(value) => return Ok(value),
                 Err(error) => silence(ctx, redactor.error(error)),
             };
@@ -221,22 +221,23 @@ impl Transport {
         }
     }
 
-    /// One try: the answer, when it is a 2xx.
+    /// One try: the answer, when it is a 2xx or has one of the statuses `accepts`.
     async fn once(
         &self,
         target: Target<'_>,
-        post: reqwest::RequestBuilder,
+        prepared: reqwest::RequestBuilder,
+        accepts: &[u16],
         redactor: &Redactor<'_>,
     ) -> Result<Answer, RemoteError> {
         let (begun, mut call) = (Instant::now(), self.metrics.call());
-        let response = post.send().await.map_err(|error| {
+        let response = prepared.send().await.map_err(|error| {
             call.ended(classify::called(&error));
             classify::failure(target, &error, 0)
         })?;
         let status = response.status();
         let header =
             |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (content_type, location) = (header(CONTENT_TYPE), header(LOCATION));
+        let (content_type, location, link) = (header(CONTENT_TYPE), header(LOCATION), header(LINK));
         let retry_after = header(RETRY_AFTER).and_then(|text| classify::retry_after(&text, self.clock.now()));
         let limit = if status.is_success() { self.settings.max_body_bytes } else { ERROR_BODY_BYTES };
         let body = match body(target, response, limit, &mut call).await {
@@ -259,8 +260,8 @@ impl Transport {
             "answer"
         );
         let (body, lossy) = text(body);
-        let answer = Answer { status: status.as_u16(), content_type, body, lossy };
-        if status.is_success() {
+        let answer = Answer { status: status.as_u16(), content_type, link, body, lossy };
+        if status.is_success() || accepts.contains(&answer.status) {
             return Ok(answer);
         }
         let mut error = classify::status(target, &answer, &redactor.excerpt(&answer.body), location.as_deref());
@@ -292,6 +293,23 @@ fn client(settings: &Settings, reach: Reach) -> Result<reqwest::Client, reqwest:
         .read_timeout(settings.read_timeout)
         .timeout(settings.timeout)
         .build()
+}
+
+/// The request as the client sends it.
+fn prepare(client: &reqwest::Client, request: &Request, headers: &HeaderMap) -> reqwest::RequestBuilder {
+    let url = request.url.clone();
+    let prepared = match request.method {
+        Method::Get => client.get(url),
+        Method::Post => client.post(url),
+    };
+    let prepared = match &request.body {
+        Body::Empty => prepared,
+        Body::Json(text) => prepared.body(text.clone()),
+        Body::Form(text) => prepared
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+            .body(text.clone()),
+    };
+    prepared.headers(headers.clone())
 }
 
 /// The headers of a request, credentials marked so that no library shows them.

@@ -20,13 +20,13 @@ const LONGEST: usize = 600;
 pub(super) struct Redactor<'a>(Vec<&'a Secret>);
 
 impl<'a> Redactor<'a> {
-    /// For the secret headers of `request`.
+    /// For the secrets of `request`, wherever it carries them.
     pub(super) fn of(request: &'a Request) -> Self {
-        let secret = |(_, text): &'a (&'static str, HeaderText)| match text {
+        let in_headers = request.headers.iter().filter_map(|(_, text)| match text {
             HeaderText::Secret(secret) => Some(secret),
             HeaderText::Plain(_) => None,
-        };
-        Self(request.headers.iter().filter_map(secret).collect())
+        });
+        Self(in_headers.chain(&request.hidden).collect())
     }
 
     /// The error without secrets, each of its texts on one line.
@@ -46,8 +46,8 @@ impl<'a> Redactor<'a> {
         let mut clean = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            // Secrets are sent in headers, so they are ASCII, and so is every part that is found.
-            let found = self.secret_at(rest.as_bytes());
+            // A password may have other characters than ASCII, and end here in the middle of one.
+            let found = self.secret_at(rest.as_bytes()).map(|length| rest.ceil_char_boundary(length));
             match found {
                 Some(_) => clean.push_str("[REDACTED]"),
                 None => clean.push(first),
@@ -61,7 +61,7 @@ impl<'a> Redactor<'a> {
     fn secret_at(&self, text: &[u8]) -> Option<usize> {
         let telling = |secret: &&Secret| {
             let secret = secret.expose().as_bytes();
-            let same = |(a, b): &(&u8, &u8)| a.eq_ignore_ascii_case(b) && a.is_ascii();
+            let same = |(a, b): &(&u8, &u8)| a.eq_ignore_ascii_case(b);
             let common = |from: usize| text.iter().zip(&secret[from..]).take_while(same).count();
             let longest = (0..secret.len()).map(common).max().unwrap_or(0);
             (longest > 0 && longest >= TELLING.min(secret.len())).then_some(longest)

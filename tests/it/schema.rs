@@ -224,9 +224,12 @@ async fn states_outside_of_the_known_ones_are_refused(db: TestDb) {
     assert!(refusal.to_string().to_lowercase().contains("check"), "{refusal}");
 }
 
+/// Migrations from the one on that lets runs be audits.
+const SINCE_AUDITS: u32 = 4;
+
 async fn runs_of_before_stay_when_audits_come_and_go(db: TestDb) {
     let beside = db.opened_again().await;
-    schema::revert(&db, Some(2)).await.expect("the last migration is taken back");
+    schema::revert(&db, Some(SINCE_AUDITS)).await.expect("the last migrations are taken back");
     add_store(&db).await;
     add_run(&db, "succeeded").await.expect("a run of before");
     execute(&db, "INSERT INTO findings (run_id, inventory_id, kind) VALUES (1, 7, 'look')").await.expect("of the run");
@@ -248,7 +251,7 @@ async fn runs_of_before_stay_when_audits_come_and_go(db: TestDb) {
     if db.engine() == Engine::Sqlite {
         assert_eq!(texts(&db, "PRAGMA integrity_check", 1).await, [["ok"]]);
     }
-    schema::revert(&db, Some(2)).await.expect("taken back");
+    schema::revert(&db, Some(SINCE_AUDITS)).await.expect("taken back");
     for table in ["runs", "findings"] {
         let sql = format!("SELECT CAST(COUNT(*) AS text) FROM {table}");
         assert_eq!(texts(&db, &sql, 1).await, [["1"]], "{table}: only the audit is gone");

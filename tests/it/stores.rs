@@ -5,13 +5,12 @@ use netosync::domain::lifecycle::{Judgement, Then};
 use netosync::domain::store::{CredentialState, Scheme, Store};
 use netosync::storage::credentials::{
     Flag, NewCredential, credential_worked, flag_credential, list_credentials, load_credential, put_credential,
-    renew_credential,
 };
 use netosync::storage::stores::{
     Change, NewStore, StoreChanges, add_store, change_store, find_store, list_stores, load_store, pause_store,
     remove_store, resume_store,
 };
-use netosync::storage::{StorageError, incidents};
+use netosync::storage::{StorageError, incidents, renewal};
 use url::Url;
 
 use crate::support::{TestDb, on_both_engines, start_of_time};
@@ -163,6 +162,9 @@ fn key(which: &str) -> NewCredential {
         client_id: None,
         secret: which.as_bytes().to_vec(),
         refresh_secret: None,
+        client_secret: None,
+        token_url: None,
+        scopes: None,
         key_id: "k1".to_owned(),
         fingerprint: which.to_owned(),
         expires_at: None,
@@ -275,8 +277,21 @@ async fn a_renewed_token_keeps_what_is_known_about_it(db: TestDb) {
     let expires_at = Some(start_of_time() + Duration::hours(1));
     let renewed = NewCredential { expires_at, ..key("two") };
 
-    assert!(renew_credential(&db, id, "one", renewed.clone()).await.expect("done"));
-    assert!(!renew_credential(&db, id, "one", key("three")).await.expect("done"), "one is not stored any more");
+    let (now, until) = (start_of_time(), start_of_time() + Duration::minutes(1));
+    let one = renewal::Claim { store_id: id, fingerprint: "one", by: "first" };
+    let other = renewal::Claim { by: "second", ..one };
+    let store = async |claim, new: &NewCredential| {
+        renewal::store(&db, claim, || Ok::<_, StorageError>(new.clone())).await.expect("done")
+    };
+    assert!(renewal::claim(&db, one, until, now).await.expect("done"));
+    assert!(!renewal::claim(&db, other, until, now).await.expect("done"), "the right is taken");
+    assert!(renewal::claim(&db, other, until, until).await.expect("done"), "the right has run out");
+    assert!(!store(one, &renewed).await, "whose right ran out stores nothing");
+
+    assert!(store(other, &renewed).await);
+    assert!(!renewal::claim(&db, one, until, until).await.expect("done"), "one is not stored any more");
+    let two = renewal::Claim { fingerprint: "two", ..one };
+    assert!(renewal::claim(&db, two, until, now).await.expect("done"), "the right was given back");
 
     let read = load_credential(&db, id).await.expect("read").expect("there");
     assert_eq!((read.sealed.secret.as_slice(), read.sealed.expires_at), (b"two".as_slice(), expires_at));

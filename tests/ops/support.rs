@@ -121,7 +121,7 @@ pub async fn machine_with_store(config: SimulatorConfig) -> (Machine, SimulatedS
     let places = Places { database_file: Some(machine.path().join("netosync.db")), ..Places::default() };
     let found = master_key::find(&places, &[]).expect("a master key");
     let key = Secret::new(simulated.key());
-    let plain = PlainCredential { scheme: Scheme::ApiKey, username: None, client_id: None, secret: key };
+    let plain = PlainCredential::new(Scheme::ApiKey, key);
     Vault::new(found.crypter).put(&db, store.id, plain).await.expect("stored");
     db.close().await;
     (machine, simulated)

@@ -90,9 +90,7 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
     let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
     let store = stores::add_store(db, &demo_store(&shop.url())).await?;
     let key = Secret::new(shop.key());
-    vault
-        .put(db, store.id, PlainCredential { scheme: Scheme::ApiKey, username: None, client_id: None, secret: key })
-        .await?;
+    vault.put(db, store.id, PlainCredential::new(Scheme::ApiKey, key)).await?;
     let syncer = app.syncer_with(db, vault, Patience::Foreground)?;
     let stop = CancellationToken::new();
     let _signals = super::signals::stop_on_signal(stop.clone());

@@ -209,6 +209,7 @@ fn fix(store: &Store, credential: &Credential, error: &RemoteError) -> String {
             "{replace}; the key was sent without a user name: one made on a staff user needs it (`netosync store rekey {name} --username USER`)"
         ),
         (Scheme::Oauth | Scheme::Bearer, _) => format!("{replace}; access tokens expire, so it may need a new one"),
+        _ => replace,
     }
 }
 

@@ -3,6 +3,8 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::exit::CliError;
+use crate::connector::neto;
+use crate::domain::given;
 use crate::domain::secret::Secret;
 use crate::domain::store::Scheme;
 use crate::storage::vault::PlainCredential;
@@ -34,26 +36,23 @@ impl Identity {
 
     /// With its secret.
     pub fn with(self, secret: Secret) -> PlainCredential {
-        PlainCredential { scheme: self.scheme, username: self.username, client_id: self.client_id, secret }
+        PlainCredential {
+            username: self.username,
+            client_id: self.client_id,
+            ..PlainCredential::new(self.scheme, secret)
+        }
     }
 }
 
 /// Reads a scheme from the command line.
 pub fn scheme() -> impl TypedValueParser<Value = Scheme> {
-    let known = PossibleValuesParser::new(Scheme::ALL.iter().map(|scheme| scheme.as_str()));
+    let known = PossibleValuesParser::new(neto::SCHEMES.iter().map(|scheme| scheme.as_str()));
     known.map(|text| Scheme::parse(&text).expect("the parser lets the known schemes through only"))
 }
 
 /// Reads a text that is sent in a header.
 pub fn header(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        Err("it is empty".to_owned())
-    } else if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
-        Ok(text.to_owned())
-    } else {
-        Err("it has a character that cannot be sent in an HTTP header".to_owned())
-    }
+    given::header(text).map_err(|why| format!("it {why}"))
 }
 
 #[cfg(test)]
@@ -65,7 +64,7 @@ mod tests {
         let new = |scheme, username: bool, client_id: bool| {
             Identity::new(scheme, username.then(|| "staff".to_owned()), client_id.then(|| "client".to_owned())).is_ok()
         };
-        let fits: Vec<_> = Scheme::ALL
+        let fits: Vec<_> = neto::SCHEMES
             .iter()
             .flat_map(|scheme| {
                 [(false, false), (true, false), (false, true)].map(|(user, client)| new(*scheme, user, client))

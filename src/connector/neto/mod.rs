@@ -14,6 +14,11 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+use crate::domain::store::Scheme;
+
 pub use answer::{Page, decode};
 pub use record::{Reject, normalize};
 pub use request::{Shape, canary, fetch, walk};
+
+/// The ways in which a Neto store is convinced (spec: Neto API §2).
+pub const SCHEMES: [Scheme; 3] = [Scheme::ApiKey, Scheme::Oauth, Scheme::Bearer];

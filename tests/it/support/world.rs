@@ -207,5 +207,5 @@ fn shop_at(name: &str, url: &str) -> NewStore {
 
 /// A key as an operator gives it.
 pub fn key(secret: &str) -> PlainCredential {
-    PlainCredential { scheme: Scheme::ApiKey, username: None, client_id: None, secret: Secret::new(secret) }
+    PlainCredential::new(Scheme::ApiKey, Secret::new(secret))
 }

@@ -1,0 +1,114 @@
+//! What an import did, for people and scripts. It knows no secret.
+
+use serde::Serialize;
+
+/// How many names a sentence holds.
+const NAMES: usize = 10;
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether it only says what would be done.
+    pub dry_run: bool,
+    /// Stores that are new.
+    pub added: Vec<String>,
+    /// Stores of which something changed.
+    pub changed: Vec<Changed>,
+    /// Stores that rest from now on.
+    pub paused: Vec<Paused>,
+    /// Stores that the import had paused and that go on.
+    pub resumed: Vec<String>,
+    /// Rows that were not used.
+    pub refused: Vec<Refused>,
+    /// How many stores are as they were.
+    pub unchanged: usize,
+}
+
+/// A store of which something changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// Its name.
+    pub store: String,
+    /// The columns.
+    pub what: Vec<&'static str>,
+}
+
+/// A store that rests from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Paused {
+    /// Its name.
+    pub store: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// A row that was not used; its store, if there is one, is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Its number in the answer, from 1; 0 where it is no longer known.
+    pub row: usize,
+    /// The store's name, if it has one.
+    #[serde(rename = "store", serialize_with = "shown")]
+    pub name: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What stands in the column of names may be a key that was put there by mistake: a long one is not shown whole.
+fn shown<S: serde::Serializer>(name: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    name.as_deref().map(brief).serialize(serializer)
+}
+
+fn brief(name: &str) -> String {
+    const LONG: usize = 24;
+    let clean = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    match name.char_indices().nth(LONG) {
+        None => clean(name),
+        Some(_) => format!("{}…", clean(&name.chars().take(8).collect::<String>())),
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} ({})", brief(name), self.reason),
+            None => write!(f, "row {} ({})", self.row, self.reason),
+        }
+    }
+}
+
+impl Report {
+    /// Refuses a store after all.
+    pub(super) fn refuse(&mut self, name: &str, reason: &str) {
+        self.refused.push(Refused { row: 0, name: Some(name.to_owned()), reason: reason.to_owned() });
+    }
+
+    /// The rows that were refused, in a sentence; `None` when there are none.
+    #[must_use]
+    pub fn refusals(&self) -> Option<String> {
+        let refused: Vec<_> = self.refused.iter().take(NAMES).map(ToString::to_string).collect();
+        (!refused.is_empty()).then(|| {
+            let more = if self.refused.len() > NAMES { ", …" } else { "" };
+            format!("the import of credentials refuses {} rows: {}{more}", self.refused.len(), refused.join(", "))
+        })
+    }
+
+    /// What changed, in a sentence; `None` when nothing did.
+    #[must_use]
+    pub fn changes(&self) -> Option<String> {
+        let changed: Vec<_> =
+            self.changed.iter().map(|one| format!("{} ({})", one.store, one.what.join(", "))).collect();
+        let paused: Vec<_> = self.paused.iter().map(|one| format!("{} ({})", one.store, one.reason)).collect();
+        let parts: Vec<_> =
+            [("added", &self.added), ("changed", &changed), ("paused", &paused), ("resumed", &self.resumed)]
+                .into_iter()
+                .filter(|(_, names)| !names.is_empty())
+                .map(|(word, names)| {
+                    let more =
+                        if names.len() > NAMES { format!(" and {} more", names.len() - NAMES) } else { String::new() };
+                    format!("{word} {}{more}", names[..names.len().min(NAMES)].join(", "))
+                })
+                .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
