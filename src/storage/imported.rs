@@ -87,8 +87,10 @@ impl Turn {
 
     /// Gives it back.
     pub async fn give_back(self) {
-        if let Some(connection) = self.held {
-            // Closed is closed: the server lets go of the lock either way.
+        if let Some(mut connection) = self.held {
+            // Asked for, because the server notices a closed connection when it comes to it; and then closed, which is enough.
+            let unlock = sqlx::query("/* Turn::give_back */ SELECT pg_advisory_unlock($1)").bind(IMPORT_LOCK);
+            drop(unlock.execute(&mut connection).await);
             drop(connection.close().await);
         }
     }
