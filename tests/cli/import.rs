@@ -120,5 +120,8 @@ fn an_import_that_cannot_be_is_an_error_with_its_code() {
     theirs.run_by(&["store", "import"], "").exits(3).complains(&["credentials.import.query", "must be the SELECT"]);
     theirs.desk.run(&["store", "import"]).exits(3).complains(&["set credentials.import.url"]);
     // The service starts all the same.
-    theirs.run_by(&["check"], "SELECT * FROM nowhere").exits(0).says(&["note     credentials.import: nothing is imported"]);
+    theirs
+        .run_by(&["check"], "SELECT * FROM nowhere")
+        .exits(0)
+        .says(&["note     credentials.import: nothing is imported"]);
 }

@@ -25,7 +25,8 @@ fn configured(machine: &Machine, query: &str) {
 async fn the_service_imports_at_the_start_and_when_its_query_changes() {
     let machine = Machine::new();
     theirs(&machine, "CREATE TABLE shops (name, url, secret)").await;
-    theirs(&machine, "INSERT INTO shops VALUES ('one', 'one.example', 'canary-1'), ('two', 'two.example', 'canary-2')").await;
+    theirs(&machine, "INSERT INTO shops VALUES ('one', 'one.example', 'canary-1'), ('two', 'two.example', 'canary-2')")
+        .await;
     configured(&machine, "SELECT * FROM shops WHERE name = 'one'");
     let service = Service::start(&machine, &["--config", "my.toml"], &[("NETOSYNC__LOG__FILTER", "trace")]);
     assert!(service.says("the import of credentials").contains("added one"));
