@@ -19,7 +19,7 @@ mod row;
 pub mod task;
 
 pub use error::ImportError;
-pub use report::{Refused, Report};
+pub use report::{Changed, Name, Paused, Refused, Report};
 
 use self::columns::Columns;
 use self::plan::{Guard, Held};
@@ -88,13 +88,7 @@ async fn import(db: &Database, vault: &Vault, terms: Terms<'_>) -> Result<Report
     }
     for step in plan.steps {
         let name = step.name().to_owned();
-        let done = imported::apply(
-            db,
-            vault,
-            step.as_step(&held),
-            step.key.clone(),
-            step.pause.as_ref().map(Option::as_deref),
-        );
+        let done = imported::apply(db, vault, step.as_step(&held), step.key.clone(), &step.pause);
         match done.await {
             Ok(true) => {}
             Ok(false) => report.refuse(&name, "it was changed or removed at this moment; the next import looks again"),

@@ -51,8 +51,8 @@ pub struct Step {
     target: Target,
     /// Its new key.
     pub key: Option<PlainCredential>,
-    /// Whether it rests from now on, and why; `Some(None)`: not any more.
-    pub pause: Option<Option<String>>,
+    /// Why it rests from now on; [`Change::Clear`]: not any more.
+    pub pause: Change<&'static str>,
 }
 
 #[derive(Debug)]
@@ -100,7 +100,8 @@ pub fn plan(
     }
     let places: HashMap<_, _> = held.iter().enumerate().map(|(at, held)| (held.store.name.as_str(), at)).collect();
     let manual: HashSet<_> = manual.iter().map(String::as_str).collect();
-    let mut named: HashSet<String> = refused.iter().filter_map(|refused| refused.name.clone()).collect();
+    let mut named: HashSet<String> =
+        refused.iter().filter_map(|refused| Some(refused.name.as_ref()?.whole().to_owned())).collect();
     let mut plan = Plan { steps: Vec::new(), report: Report { refused, ..Report::default() } };
     for row in wanted {
         let name = row.store.name.clone();
@@ -131,7 +132,7 @@ pub fn plan(
 impl Plan {
     fn add(&mut self, row: Wanted) {
         self.report.added.push(row.store.name.clone());
-        let pause = row.paused.then(|| Some(SAYS_SO.to_owned()));
+        let pause = if row.paused { Change::Set(SAYS_SO) } else { Change::Keep };
         self.steps.push(Step { target: Target::New(row.store), key: Some(row.key), pause });
     }
 
@@ -167,22 +168,22 @@ impl Plan {
         let by_import = store.paused_by == Origin::Import && store.is_paused(now);
         let pause = match reason {
             // A person's pause stays a person's.
-            Some(_) if store.is_paused(now) && !by_import => None,
-            Some(reason) if by_import && store.paused_reason.as_deref() == Some(reason) => None,
+            Some(_) if store.is_paused(now) && !by_import => Change::Keep,
+            Some(reason) if by_import && store.paused_reason.as_deref() == Some(reason) => Change::Keep,
             Some(reason) => {
                 // One that rests already is only told another reason.
                 if !by_import {
                     self.report.paused.push(Paused { store: name.clone(), reason });
                 }
-                Some(Some(reason.to_owned()))
+                Change::Set(reason)
             }
             None if by_import => {
                 self.report.resumed.push(name.clone());
-                Some(None)
+                Change::Clear
             }
-            None => None,
+            None => Change::Keep,
         };
-        if pause.is_none() && key.is_none() && is_nothing(&changes) {
+        if pause == Change::Keep && key.is_none() && is_nothing(&changes) {
             self.report.unchanged += 1;
             return;
         }

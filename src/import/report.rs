@@ -48,30 +48,57 @@ pub struct Refused {
     /// Its number in the answer, from 1; 0 where it is no longer known.
     pub row: usize,
     /// The store's name, if it has one.
-    #[serde(rename = "store", serialize_with = "shown")]
-    pub name: Option<String>,
+    #[serde(rename = "store")]
+    pub name: Option<Name>,
     /// Why.
     pub reason: String,
 }
 
-/// What stands in the column of names may be a key that was put there by mistake: a long one is not shown whole.
-fn shown<S: serde::Serializer>(name: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    name.as_deref().map(brief).serialize(serializer)
+/// What stands in the column of names. It may be a key that was put there by mistake: a long one is not shown whole.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// Wraps it.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// As it stands there.
+    #[must_use]
+    pub fn whole(&self) -> &str {
+        &self.0
+    }
 }
 
-fn brief(name: &str) -> String {
-    const LONG: usize = 24;
-    let clean = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    match name.char_indices().nth(LONG) {
-        None => clean(name),
-        Some(_) => format!("{}…", clean(&name.chars().take(8).collect::<String>())),
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        /// Names of stores are shorter, as a rule, and keys are longer.
+        const LONG: usize = 24;
+        let cut = self.0.chars().nth(LONG).is_some();
+        let shown = self.0.chars().take(if cut { 8 } else { LONG });
+        let clean: String = shown.map(|c| if c.is_control() { ' ' } else { c }).collect();
+        write!(f, "{clean}{}", if cut { "…" } else { "" })
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "{} ({})", brief(name), self.reason),
+            Some(name) => write!(f, "{name} ({})", self.reason),
             None => write!(f, "row {} ({})", self.row, self.reason),
         }
     }
@@ -80,7 +107,7 @@ impl std::fmt::Display for Refused {
 impl Report {
     /// Refuses a store after all.
     pub(super) fn refuse(&mut self, name: &str, reason: &str) {
-        self.refused.push(Refused { row: 0, name: Some(name.to_owned()), reason: reason.to_owned() });
+        self.refused.push(Refused { row: 0, name: Some(Name::new(name)), reason: reason.to_owned() });
     }
 
     /// The rows that were refused, in a sentence; `None` when there are none.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::Refused;
 use super::columns::Columns;
 use super::key::Given;
+use super::{Name, Refused};
 use crate::config::check_cron;
 use crate::connector::neto;
 use crate::domain::given;
@@ -49,7 +49,7 @@ pub fn read_all(columns: &Columns, rows: &[Vec<Value>], allow_loopback: bool) ->
         let read = if twice { Err("its name comes more than once".to_owned()) } else { row.read(allow_loopback) };
         match read {
             Ok(row) => wanted.push(row),
-            Err(reason) => refused.push(Refused { row: at + 1, name, reason }),
+            Err(reason) => refused.push(Refused { row: at + 1, name: name.as_deref().map(Name::new), reason }),
         }
     }
     (wanted, refused)

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::{ImportError, Terms};
 use crate::clock::SharedClock;
-use crate::config::{Config, Live};
+use crate::config::{Config, Live, SecretUrl};
 use crate::domain::incident::IncidentKind;
 use crate::storage::incidents::{self, Subject};
 use crate::storage::vault::Vault;
@@ -75,7 +75,7 @@ impl Importing {
 fn is_same(one: &Config, other: &Config) -> bool {
     let [one, other] = [one, other].map(|config| {
         let import = &config.credentials.import;
-        (import.url.as_ref().map(|url| url.expose()), import.query.expose(), import.interval_secs, import.max_share)
+        (import.url.as_ref().map(SecretUrl::expose), import.query.expose(), import.interval_secs, import.max_share)
     });
     one == other
 }

@@ -4,7 +4,7 @@
 use sqlx::{Connection, PgConnection};
 
 use super::credentials;
-use super::stores::{self, NewStore, StoreChanges};
+use super::stores::{self, Change, NewStore, StoreChanges};
 use super::vault::{PlainCredential, Vault, VaultError};
 use super::{Database, Pools, StorageError};
 use crate::domain::store::{Origin, Store};
@@ -26,14 +26,14 @@ pub enum Step<'a> {
     },
 }
 
-/// Does one step: adds or changes the store, puts `key` in the place of its key if there is one, and lets it rest with that reason
-/// or go on (`Some(None)`). Gives `false`, and changes nothing, when the store is gone or not the import's any more.
+/// Does one step: adds or changes the store, puts `key` in the place of its key if there is one, and lets it rest for that reason
+/// or go on ([`Change::Clear`]). Gives `false`, and changes nothing, when the store is gone or not the import's any more.
 pub async fn apply(
     db: &Database,
     vault: &Vault,
     step: Step<'_>,
     key: Option<PlainCredential>,
-    pause: Option<Option<&str>>,
+    pause: &Change<&'static str>,
 ) -> Result<bool, VaultError> {
     let before = match &step {
         Step::Follow { store, .. } if key.is_some() => credentials::load_credential(db, store.id).await?,

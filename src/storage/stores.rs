@@ -169,13 +169,13 @@ fn set(row: &mut stores::ActiveModel, changes: &StoreChanges) {
     }
 }
 
-/// What the import makes of a store it has brought: its settings, and whether it rests (`Some(None)`: not any more). A pause by
+/// What the import makes of a store it has brought: its settings, and why it rests from now on ([`Change::Clear`]: not any more). A pause by
 /// a person stays. Gives `false`, and changes nothing, when the store is gone or not the import's any more.
 pub(super) async fn follow_in(
     transaction: &DatabaseTransaction,
     store: &Store,
     changes: &StoreChanges,
-    pause: Option<Option<&str>>,
+    pause: &Change<&'static str>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let failed = || StorageError::query("change the imported store");
@@ -192,14 +192,14 @@ pub(super) async fn follow_in(
     set(&mut row, changes);
     match pause {
         _ if paused_by_person => {}
-        None => {}
-        Some(Some(reason)) => {
+        Change::Keep => {}
+        Change::Set(reason) => {
             row.paused_at = Set(Some(now));
-            row.paused_reason = Set(Some(reason.to_owned()));
+            row.paused_reason = Set(Some((*reason).to_owned()));
             row.paused_until = Set(None);
             row.paused_by = Set(kept(Origin::Import));
         }
-        Some(None) => resumed(&mut row),
+        Change::Clear => resumed(&mut row),
     }
     row.update(transaction).await.map(|_| true).map_err(failed())
 }

@@ -72,13 +72,13 @@ async fn tell(app: &App, db: &Database, name: &str, json: bool, sentence: &str) 
     Ok(Exit::Done)
 }
 
-/// Warns that what a person does to an imported store does not last.
+/// Warns that what a person does to an imported store does not last; `does` is what the next import does.
 fn warn_imported(store: &Store, does: &str) {
     if store.origin == Origin::Import {
         let name = &store.name;
         complain(&format!(
-            "warning: {name} comes from your own database, and the next import {does} what differs there; change the row, or let \
-             `netosync store set {name} --origin manual` take it over"
+            "warning: {name} comes from your own database, and the next import {does}; change the row instead, or take the store \
+             over with `netosync store set {name} --origin manual`"
         ));
     }
 }

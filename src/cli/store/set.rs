@@ -71,7 +71,9 @@ pub async fn run(app: &App, args: &SetArgs) -> Result<Exit, CliError> {
         calls_per_minute: change(args.calls_per_minute.as_ref()),
         origin: args.origin,
     };
-    super::warn_imported(&before, "changes");
+    if args.origin.is_none() {
+        super::warn_imported(&before, "brings back what its row says");
+    }
     let after = stores::change_store(&db, &args.name, &changes).await?;
     let name = &after.name;
     let sentence = if before.url.host_str() == after.url.host_str() {
