@@ -106,6 +106,7 @@ impl World {
             owner: "bench".into(),
             patience: Patience::Foreground,
             progress: Progress::default(),
+            renews: true,
         };
         Self { syncer, store, _place: place }
     }
@@ -136,6 +137,12 @@ pub fn credential(simulated: &SimulatedStore) -> Credential {
         username: None,
         client_id: None,
         secret: Secret::new(simulated.key()),
+        refresh: None,
+        client_secret: None,
+        token_url: None,
+        scopes: None,
+        renewed_at: None,
+        expires_at: None,
         fingerprint: String::new(),
         standing: lifecycle::Standing::working(chrono::DateTime::UNIX_EPOCH),
         failing: false,

@@ -23,5 +23,6 @@ pub mod simulator;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
+pub mod tokens;
 pub mod transport;
 pub mod worker;

@@ -9,7 +9,7 @@ use crate::columns::{bytes, one_of, text, utc_time};
 pub struct Migration;
 
 const STORES: [&str; 3] = ["remote_id", "domain", "pending_url"];
-const CREDENTIALS: [&str; 5] = ["client_secret", "token_url", "scopes", "renewing_by", "renewing_until"];
+const CREDENTIALS: [&str; 6] = ["client_secret", "token_url", "scopes", "renewed_at", "renewing_by", "renewing_until"];
 const REMOTE: &str = "stores_remote_id";
 
 #[async_trait::async_trait]
@@ -19,9 +19,14 @@ impl MigrationTrait for Migration {
         for name in STORES {
             manager.alter_table(Table::alter().table("stores").add_column(text(name)).to_owned()).await?;
         }
-        for column in
-            [bytes("client_secret"), text("token_url"), text("scopes"), text("renewing_by"), utc_time("renewing_until")]
-        {
+        for column in [
+            bytes("client_secret"),
+            text("token_url"),
+            text("scopes"),
+            utc_time("renewed_at"),
+            text("renewing_by"),
+            utc_time("renewing_until"),
+        ] {
             manager.alter_table(Table::alter().table("credentials").add_column(column).to_owned()).await?;
         }
         let remote = Index::create().name(REMOTE).table("stores").col("connector").col("remote_id").unique().to_owned();

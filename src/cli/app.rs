@@ -17,6 +17,7 @@ use crate::storage::vault::Vault;
 use crate::storage::{Database, Engine, Manners, credentials, schema};
 use crate::sync::{Patience, Progress, Syncer};
 use crate::telemetry;
+use crate::tokens::Tokens;
 use crate::transport::{Settings, Transport};
 
 /// The program's surroundings.
@@ -118,6 +119,13 @@ impl App {
         Ok(Vault::of_file(found))
     }
 
+    /// What gets tokens.
+    #[must_use]
+    pub fn tokens(&self, db: &Database, vault: Arc<Vault>, transport: Arc<Transport>) -> Tokens {
+        let (config, clock, name) = (self.config.clone(), self.clock.clone(), self.worker_name.clone());
+        Tokens { db: db.clone(), transport, vault, config, clock, name }
+    }
+
     /// Everything a run needs.
     pub async fn syncer(&self, db: &Database, patience: Patience) -> Result<Syncer, CliError> {
         self.syncer_with(db, self.vault(db).await?, patience)
@@ -136,6 +144,7 @@ impl App {
             owner: self.worker_name.clone(),
             patience,
             progress: Progress::default(),
+            renews: true,
         })
     }
 }

@@ -81,6 +81,14 @@ static RULES: &[FieldRule] = &[
     rule("auth.outage_share", Kind::Share),
     rule("quarantine.max_share", Kind::Share),
     rule("removal.max_share", Kind::Share),
+    rule("oauth.client_id", Kind::Text(header_text)),
+    rule("oauth.client_secret_file", Kind::Text(path)),
+    rule("oauth.version", Kind::Whole(1, 2)),
+    rule("oauth.public_url", Kind::Text(public_url)),
+    rule("oauth.uninstall_key_file", Kind::Text(path)),
+    rule("oauth.refresh_ahead_secs", Kind::Whole(1, 86_400)),
+    rule("oauth.v1_url", Kind::Text(base_url)),
+    rule("oauth.v2_url", Kind::Text(base_url)),
     rule("log.format", Kind::Text(log_format)),
     rule("log.filter", Kind::Text(crate::telemetry::check_filter)),
     rule("http.listen", Kind::Text(listen)),
@@ -298,6 +306,31 @@ fn webhook_url(text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err("must be an http or https URL, or empty".to_owned())
+    }
+}
+
+fn header_text(text: &str) -> Result<(), String> {
+    if text.chars().all(|c| c.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err("must be ASCII without spaces: it is sent in a header".to_owned())
+    }
+}
+
+fn public_url(text: &str) -> Result<(), String> {
+    if text.is_empty() { Ok(()) } else { base_url(text) }
+}
+
+/// An address to which paths are appended.
+fn base_url(text: &str) -> Result<(), String> {
+    let plain = |url: &url::Url| {
+        let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        matches!(url.scheme(), "http" | "https") && url.has_host() && bare && url.password().is_none()
+    };
+    if url::Url::parse(text).as_ref().is_ok_and(plain) {
+        Ok(())
+    } else {
+        Err("must be an http or https URL without user, query and fragment".to_owned())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer};
+use url::Url;
 
 use super::layers::Leaves;
 use crate::domain::secret::Secret;
@@ -28,6 +29,7 @@ pub struct Config {
     pub retention: Retention,
     pub quarantine: Quarantine,
     pub removal: Removal,
+    pub oauth: Oauth,
     pub log: Log,
     pub http: Http,
     pub notify: Notify,
@@ -134,6 +136,19 @@ section! {
     Removal { max_share: f64 }
 }
 section! {
+    /// `[oauth]`
+    Oauth {
+        #[serde(deserialize_with = "unless_empty")] client_id: Option<String>,
+        #[serde(deserialize_with = "unless_empty")] client_secret_file: Option<PathBuf>,
+        version: u32,
+        #[serde(deserialize_with = "unless_empty")] public_url: Option<Url>,
+        #[serde(deserialize_with = "unless_empty")] uninstall_key_file: Option<PathBuf>,
+        refresh_ahead_secs: u32,
+        v1_url: Url,
+        v2_url: Url,
+    }
+}
+section! {
     /// `[log]`
     Log { format: LogFormat, filter: String }
 }
@@ -233,6 +248,14 @@ impl Auth {
             stores: self.outage_stores.into(),
             share: self.outage_share,
         }
+    }
+}
+
+impl Oauth {
+    /// How long before its end a token is renewed.
+    #[must_use]
+    pub fn refresh_ahead(&self) -> TimeDelta {
+        TimeDelta::seconds(self.refresh_ahead_secs.into())
     }
 }
 

@@ -4,3 +4,4 @@
 //! [`crate::transport`]) and never sees the database (that is [`crate::storage`]).
 
 pub mod neto;
+pub mod oauth;

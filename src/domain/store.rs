@@ -1,6 +1,6 @@
 //! A store and its credential, as the rest of the program sees them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use super::learned::Learned;
@@ -143,6 +143,8 @@ pub struct Credential {
     pub token_url: Option<Url>,
     /// What the token allows, in the server's words.
     pub scopes: Option<String>,
+    /// When the token was got, if it was.
+    pub renewed_at: Option<DateTime<Utc>>,
     /// When the token expires, if that is known.
     pub expires_at: Option<DateTime<Utc>>,
     /// Tells one key from another without giving it away.
@@ -151,4 +153,51 @@ pub struct Credential {
     pub standing: Standing,
     /// Whether its last call was refused or brought no answer.
     pub failing: bool,
+}
+
+impl Credential {
+    /// Whether there is no token yet, or it is about to expire: within `ahead`, or within the last quarter of its life where that
+    /// is shorter, so that a token of a minute is not renewed all the time.
+    #[must_use]
+    pub fn wants_token(&self, now: DateTime<Utc>, ahead: TimeDelta) -> bool {
+        let ends = |at: DateTime<Utc>| {
+            let quarter = self.renewed_at.map_or(ahead, |since| (at - since) / 4);
+            now >= at - ahead.min(quarter)
+        };
+        self.secret.is_empty() || self.expires_at.is_some_and(ends)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_ahead_of_its_end_but_not_before_the_last_quarter_of_its_life() {
+        let got = DateTime::UNIX_EPOCH;
+        let credential = |life: i64| Credential {
+            store_id: 1,
+            scheme: Scheme::Bearer,
+            username: None,
+            client_id: None,
+            secret: Secret::new("token"),
+            refresh: None,
+            client_secret: None,
+            token_url: None,
+            scopes: None,
+            renewed_at: Some(got),
+            expires_at: Some(got + TimeDelta::seconds(life)),
+            fingerprint: String::new(),
+            standing: Standing::working(got),
+            failing: false,
+        };
+        let at = |life: i64, after: i64| {
+            credential(life).wants_token(got + TimeDelta::seconds(after), TimeDelta::seconds(300))
+        };
+        assert_eq!([at(3600, 3299), at(3600, 3300), at(60, 44), at(60, 45)], [false, true, false, true]);
+        let endless = Credential { expires_at: None, ..credential(1) };
+        assert!(!endless.wants_token(got + TimeDelta::days(99), TimeDelta::seconds(300)));
+        let none = Credential { secret: Secret::new(""), ..endless };
+        assert!(none.wants_token(got, TimeDelta::seconds(300)));
+    }
 }

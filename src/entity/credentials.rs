@@ -28,6 +28,7 @@ pub struct Model {
     pub client_secret: Option<Vec<u8>>,
     pub token_url: Option<String>,
     pub scopes: Option<String>,
+    pub renewed_at: Option<DateTimeUtc>,
     pub renewing_by: Option<String>,
     pub renewing_until: Option<DateTimeUtc>,
 }

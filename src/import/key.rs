@@ -72,21 +72,24 @@ impl Given {
     }
 }
 
-/// Names of the columns in which a row's key differs from the one that is held. Tokens that renew themselves have moved on since
-/// they were imported and are left alone, as are those that were bought.
+/// Names of the columns in which a row's key differs from the one that is held. A token that was renewed or bought since it was
+/// imported is newer than the row's and left alone.
 pub fn differences(held: &Credential, row: &PlainCredential) -> Vec<&'static str> {
-    let exposed =
-        |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned()).map(zeroize::Zeroizing::new);
+    let differ = |held: &Option<Secret>, row: &Option<Secret>| {
+        held.as_ref().map(Secret::expose) != row.as_ref().map(Secret::expose)
+    };
     let login = row.scheme == Scheme::Login;
-    let renews = row.refresh.is_some() && !login;
+    let renewed = held.renewed_at.is_some();
+    let other_token = !renewed && !row.secret.is_empty() && held.secret.expose() != row.secret.expose();
+    let other_refresh = (login || !renewed) && differ(&held.refresh, &row.refresh);
     [
         ("scheme", held.scheme != row.scheme),
         ("username", held.username != row.username),
         ("client_id", held.client_id != row.client_id),
-        ("client_secret", exposed(&held.client_secret) != exposed(&row.client_secret)),
+        ("client_secret", differ(&held.client_secret, &row.client_secret)),
         ("token_url", held.token_url != row.token_url),
-        ("secret", !renews && !row.secret.is_empty() && held.secret.expose() != row.secret.expose()),
-        ("secret", login && exposed(&held.refresh) != exposed(&row.refresh)),
+        ("secret", other_token || login && other_refresh),
+        ("refresh_token", !login && other_refresh),
     ]
     .into_iter()
     .filter_map(|(column, differs)| differs.then_some(column))

@@ -48,6 +48,7 @@ pub mod catalogue;
 pub mod fault;
 pub mod field;
 mod generate;
+pub mod oauth;
 mod plan;
 pub mod product;
 mod query;
@@ -67,6 +68,7 @@ pub use fault::{Fault, FaultError};
 pub use product::SimProduct;
 pub use value::{Member, SimValue};
 
+use oauth::{OauthConfig, TokenCall};
 use server::Shared;
 use store::{StoreState, lock};
 
@@ -97,6 +99,8 @@ pub struct SimulatorConfig {
     pub faults: Vec<Fault>,
     /// Calls beyond this many in a rolling minute are answered with HTTP 429.
     pub calls_per_minute: Option<u32>,
+    /// What the vendor's OAuth beside it is like.
+    pub oauth: OauthConfig,
     /// How many bytes of rendered products are kept for the next answer; 0 keeps none.
     pub cache_bytes: usize,
     /// What `CurrentTime` and the budget go by.
@@ -116,6 +120,7 @@ impl Default for SimulatorConfig {
             refused_selectors: Vec::new(),
             faults: Vec::new(),
             calls_per_minute: None,
+            oauth: OauthConfig::default(),
             cache_bytes: 128 << 20,
             clock: Arc::new(SystemClock),
         }
@@ -150,7 +155,7 @@ impl SimulatedStore {
         let address = listener.local_addr()?;
         // Without it, the last piece of a page may wait for the acknowledgement of the one before.
         let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-        let state = Arc::new(StoreState::new(config));
+        let state = Arc::new(StoreState::new(config, &address.to_string()));
         let stop = CancellationToken::new();
         let shared = Shared { store: Arc::clone(&state), stop: stop.clone() };
         let stopped = stop.clone().cancelled_owned();
@@ -198,6 +203,27 @@ impl SimulatedStore {
     #[must_use]
     pub fn calls_made(&self) -> u64 {
         lock(&self.state.calls).made()
+    }
+
+    /// The calls of the token endpoint, oldest first.
+    #[must_use]
+    pub fn token_calls(&self) -> Vec<TokenCall> {
+        lock(&self.state.oauth).calls()
+    }
+
+    /// Refuses every access token that was given, as if all had ended.
+    pub fn end_access_tokens(&self) {
+        lock(&self.state.oauth).end_access();
+    }
+
+    /// Refuses every refresh token that was given, as if the merchant had taken his consent back.
+    pub fn end_refresh_tokens(&self) {
+        lock(&self.state.oauth).end_refresh();
+    }
+
+    /// Tells another domain from now on.
+    pub fn move_to(&self, domain: &str) {
+        lock(&self.state.oauth).set_domain(domain);
     }
 
     /// Replaces the script. Its calls count from now on: `@1` is the next one.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer;
 use super::fault::FaultKind;
+use super::oauth;
 use super::query::Query;
 use super::store::{PageKind, StoreState, lock};
 
@@ -36,14 +37,14 @@ pub(super) struct Shared {
 
 /// The routes of the store.
 pub(super) fn router(shared: Shared) -> Router {
-    Router::new().fallback(serve).with_state(shared)
+    Router::new().merge(oauth::routes(&shared.store)).fallback(serve).with_state(shared)
 }
 
 async fn serve(State(shared): State<Shared>, request: Request) -> Response {
-    if request.method() != Method::POST || request.uri().path() != PATH {
-        return html(StatusCode::NOT_FOUND, "404 Not Found");
-    }
     let store = &shared.store;
+    let Some(host) = Host::of(request.uri().path(), store).filter(|_| request.method() == Method::POST) else {
+        return html(StatusCode::NOT_FOUND, "404 Not Found");
+    };
     let now = store.config.clock.now();
     let number = lock(&store.calls).begin(now);
     let _under_way = UnderWay(store);
@@ -65,7 +66,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     delay(&faults, &shared.stop).await;
     store.run_hooks(number);
 
-    let call = Call { store, headers: &parts.headers, query, now };
+    let call = Call { store, host, headers: &parts.headers, query, now };
     let (response, rows) = call.answer(faults.iter().find(|fault| !matches!(fault, FaultKind::Delay(_))));
     if let Some(record) = lock(&store.calls).record(number) {
         record.status = Some(response.status().as_u16());
@@ -73,6 +74,25 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
         record.ok = rows.is_some();
     }
     response
+}
+
+/// Whose address was called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Host {
+    /// The store's own.
+    Stores,
+    /// The vendor's, shared by all stores.
+    Vendors,
+}
+
+impl Host {
+    fn of(path: &str, store: &StoreState) -> Option<Self> {
+        if path == PATH {
+            return Some(Self::Stores);
+        }
+        let api_id = path.strip_suffix(PATH)?.strip_prefix("/v1/stores/")?;
+        lock(&store.oauth).is_store(api_id).then_some(Self::Vendors)
+    }
 }
 
 async fn delay(faults: &[FaultKind], stop: &CancellationToken) {
@@ -98,6 +118,7 @@ impl Drop for UnderWay<'_> {
 /// One call on its way to an answer.
 struct Call<'a> {
     store: &'a StoreState,
+    host: Host,
     headers: &'a HeaderMap,
     query: Result<Query, Vec<String>>,
     now: DateTime<Utc>,
@@ -166,6 +187,13 @@ impl Call<'_> {
 
     fn is_authorized(&self) -> bool {
         let config = &self.store.config;
+        let oauth = lock(&self.store.oauth);
+        if self.host == Host::Vendors {
+            return oauth.admits(self.headers, false, self.now);
+        }
+        if self.header("x_secret_key").is_some() {
+            return oauth.admits(self.headers, true, self.now);
+        }
         let named = config.username.as_deref().is_none_or(|username| self.header("netoapi_username") == Some(username));
         named && self.header("netoapi_key") == Some(config.key.as_str())
     }
@@ -173,6 +201,9 @@ impl Call<'_> {
     fn unauthorized(&self) -> Response {
         if self.store.config.wrong_key_as_401 {
             return status(401, None);
+        }
+        if self.host == Host::Vendors {
+            return self.refuse(&["Invalid token".to_owned()]);
         }
         self.refuse(&["Invalid API Key".to_owned()])
     }

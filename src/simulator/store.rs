@@ -12,6 +12,7 @@ use super::calls::CallLog;
 use super::catalogue::Catalogue;
 use super::fault::{Fault, FaultKind};
 use super::generate::mix;
+use super::oauth::{self, OauthState};
 use super::query::{Dialect, Filter, Query};
 use super::render;
 use super::spelling::Spelling;
@@ -29,6 +30,7 @@ pub(super) struct StoreState {
     faults: Mutex<(Vec<Fault>, u64)>,
     rendered: Mutex<Rendered>,
     last_page: Mutex<Option<Bytes>>,
+    pub(super) oauth: oauth::Locked,
 }
 
 /// What was worked out before and may be needed again.
@@ -56,7 +58,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StoreState {
-    pub(super) fn new(config: SimulatorConfig) -> Self {
+    pub(super) fn new(config: SimulatorConfig, address: &str) -> Self {
         Self {
             catalogue: Mutex::new(Catalogue::new(config.products, config.seed, config.quirks)),
             calls: Mutex::default(),
@@ -64,6 +66,7 @@ impl StoreState {
             faults: Mutex::new((config.faults.clone(), 0)),
             rendered: Mutex::default(),
             last_page: Mutex::default(),
+            oauth: Mutex::new(OauthState::new(config.oauth.clone(), address.to_owned())),
             config,
         }
     }

@@ -39,6 +39,8 @@ pub struct NewCredential {
     pub key_id: String,
     /// Tells one key from another without giving it away.
     pub fingerprint: String,
+    /// When the token was got, if it was.
+    pub renewed_at: Option<DateTime<Utc>>,
     /// When the token expires, if it does.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -147,6 +149,7 @@ pub(super) async fn put_sealed_in<E: From<StorageError>>(
         client_secret: Set(new.client_secret),
         token_url: Set(new.token_url),
         scopes: Set(new.scopes),
+        renewed_at: Set(new.renewed_at),
         renewing_by: Set(None),
         renewing_until: Set(None),
     };
@@ -346,6 +349,7 @@ fn sealed_of(row: Model) -> Result<SealedCredential, StorageError> {
             client_secret: row.client_secret,
             token_url: row.token_url,
             scopes: row.scopes,
+            renewed_at: row.renewed_at,
             key_id: row.key_id,
             fingerprint: row.fingerprint,
             expires_at: row.expires_at,

@@ -243,6 +243,7 @@ const CREDENTIALS: Columns = &[
     ("client_secret", BYTES, "The secret of the OAuth client, sealed."),
     ("token_url", TEXT, "Where its tokens are got, where that is not what the connector says."),
     ("scopes", TEXT, "What its token allows, in the server's words."),
+    ("renewed_at", TIME, "When its token was got."),
     ("renewing_by", TEXT, "Who is getting a new token, so that nobody else does."),
     ("renewing_until", TIME, "Until when that is believed."),
 ];

@@ -12,24 +12,24 @@ use super::{Database, StorageError, rotation};
 use crate::entity::credentials::{ActiveModel, Column, Entity};
 
 /// Who may get a new token, for what, and until when.
-#[derive(Clone, Copy, Debug)]
-pub struct Claim<'a> {
+#[derive(Clone, Debug)]
+pub struct Claim {
     /// The store.
     pub store_id: i64,
     /// The credential whose token is to be replaced.
-    pub fingerprint: &'a str,
+    pub fingerprint: String,
     /// Who asks; no two at a time have the same name.
-    pub by: &'a str,
+    pub by: String,
 }
 
-impl Claim<'_> {
+impl Claim {
     fn row(&self) -> Condition {
-        Condition::all().add(Column::StoreId.eq(self.store_id)).add(Column::Fingerprint.eq(self.fingerprint))
+        Condition::all().add(Column::StoreId.eq(self.store_id)).add(Column::Fingerprint.eq(self.fingerprint.as_str()))
     }
 
     /// The credential, as long as the right to renew it is ours.
     fn held(&self) -> Condition {
-        self.row().add(Column::RenewingBy.eq(self.by))
+        self.row().add(Column::RenewingBy.eq(self.by.as_str()))
     }
 }
 
@@ -39,18 +39,18 @@ impl Claim<'_> {
 /// [`StorageError::Query`].
 pub async fn claim(
     db: &Database,
-    claim: Claim<'_>,
+    claim: &Claim,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let free = Condition::any()
         .add(Column::RenewingUntil.is_null())
         .add(Column::RenewingUntil.lte(now))
-        .add(Column::RenewingBy.eq(claim.by));
+        .add(Column::RenewingBy.eq(claim.by.as_str()));
     let update = Entity::update_many()
         .filter(claim.row())
         .filter(free)
-        .col_expr(Column::RenewingBy, Expr::value(claim.by))
+        .col_expr(Column::RenewingBy, Expr::value(claim.by.as_str()))
         .col_expr(Column::RenewingUntil, Expr::value(until));
     let done = update.exec(db.orm()).await.map_err(StorageError::query("take the right to renew a token"))?;
     Ok(done.rows_affected > 0)
@@ -60,7 +60,7 @@ pub async fn claim(
 ///
 /// # Errors
 /// [`StorageError::Query`].
-pub async fn release(db: &Database, claim: Claim<'_>) -> Result<(), StorageError> {
+pub async fn release(db: &Database, claim: &Claim) -> Result<(), StorageError> {
     let update = Entity::update_many()
         .filter(claim.held())
         .col_expr(Column::RenewingBy, Expr::value(None::<String>))
@@ -75,7 +75,7 @@ pub async fn release(db: &Database, claim: Claim<'_>) -> Result<(), StorageError
 /// [`StorageError::Query`], or that of `seal`.
 pub async fn store<E: From<StorageError>>(
     db: &Database,
-    claim: Claim<'_>,
+    claim: &Claim,
     seal: impl FnOnce() -> Result<NewCredential, E>,
 ) -> Result<bool, E> {
     let failed = || StorageError::query("store the new token");
@@ -90,6 +90,7 @@ pub async fn store<E: From<StorageError>>(
         key_id: Set(new.key_id),
         fingerprint: Set(new.fingerprint),
         scopes: Set(new.scopes),
+        renewed_at: Set(new.renewed_at),
         expires_at: Set(new.expires_at),
         renewing_by: Set(None),
         renewing_until: Set(None),
@@ -104,7 +105,7 @@ pub async fn store<E: From<StorageError>>(
 ///
 /// # Errors
 /// [`StorageError::Query`].
-pub async fn forget_refresh(db: &Database, claim: Claim<'_>) -> Result<(), StorageError> {
+pub async fn forget_refresh(db: &Database, claim: &Claim) -> Result<(), StorageError> {
     let update = Entity::update_many()
         .filter(claim.held())
         .col_expr(Column::RefreshSecret, Expr::value(None::<Vec<u8>>))

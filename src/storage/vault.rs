@@ -15,6 +15,7 @@ use url::Url;
 use super::credentials::{self, NewCredential, SealedCredential};
 use super::crypter::{Crypter, CrypterError, Location};
 use super::master_key::{self, Found, KeyError};
+use super::renewal::{self, Claim};
 use super::{Database, StorageError, rotation};
 use crate::domain::secret::Secret;
 use crate::domain::store::{Credential, Scheme};
@@ -58,6 +59,8 @@ pub struct PlainCredential {
     pub token_url: Option<Url>,
     /// What the token allows, in the server's words.
     pub scopes: Option<String>,
+    /// When the token was got, if it was.
+    pub renewed_at: Option<DateTime<Utc>>,
     /// When the token expires, if that is known.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -75,6 +78,7 @@ impl PlainCredential {
             client_secret: None,
             token_url: None,
             scopes: None,
+            renewed_at: None,
             expires_at: None,
         }
     }
@@ -135,6 +139,16 @@ impl Vault {
         Ok(seal(&self.keys(), store_id, plain, fingerprint)?)
     }
 
+    /// Seals a credential with a new token in the place of the one whose renewal was claimed. `false`, and nothing is stored, when
+    /// that was replaced meanwhile.
+    pub async fn renew(&self, db: &Database, claim: &Claim, renewed: PlainCredential) -> Result<bool, VaultError> {
+        let seal = || {
+            self.read_again()?;
+            Ok::<_, VaultError>(seal(&self.keys(), claim.store_id, renewed, None)?)
+        };
+        renewal::store(db, claim, seal).await
+    }
+
     /// Opens a stored credential that is at hand.
     pub fn opened(&self, found: SealedCredential) -> Result<Credential, CrypterError> {
         let (standing, failing) = (found.standing(), found.is_failing());
@@ -151,6 +165,7 @@ impl Vault {
             client_secret,
             token_url: sealed.token_url.and_then(|url| url.parse().ok()),
             scopes: sealed.scopes,
+            renewed_at: sealed.renewed_at,
             expires_at: sealed.expires_at,
             fingerprint: sealed.fingerprint,
             standing,
@@ -280,6 +295,7 @@ fn seal(
         client_secret: beside(client_place(store_id), plain.client_secret)?,
         token_url: plain.token_url.map(String::from),
         scopes: plain.scopes,
+        renewed_at: plain.renewed_at,
         key_id,
         expires_at: plain.expires_at,
     })

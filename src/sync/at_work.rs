@@ -14,6 +14,7 @@ use super::Syncer;
 use super::heartbeat::Heartbeat;
 use super::outcome::{Patience, Stop};
 use super::size::begin;
+use super::token::Renewal;
 use super::vendor::Vendor;
 use crate::clock::SharedClock;
 use crate::connector::neto::{self, Page};
@@ -43,7 +44,7 @@ pub type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
 pub struct AtWork<'a> {
     pub syncer: &'a Syncer,
     pub store: &'a Store,
-    pub credential: &'a Credential,
+    pub credential: Credential,
     pub lease: &'a Lease,
     pub kind: RunKind,
     /// What it is to do, if it is an audit.
@@ -63,6 +64,8 @@ pub struct AtWork<'a> {
     pub too_much: bool,
     /// When it was last noted that the store accepts the key.
     key_works: Option<DateTime<Utc>>,
+    /// Whether a new token may be got.
+    pub renewal: Renewal,
 }
 
 /// What a run leaves behind, however it ended.
@@ -99,7 +102,7 @@ impl<'a> AtWork<'a> {
     /// A run that goes on where its checkpoint is.
     pub fn new(
         syncer: &'a Syncer,
-        (store, credential, cursor): (&'a Store, &'a Credential, Cursor),
+        (store, credential, cursor): (&'a Store, Credential, Cursor),
         run: Run,
         lease: &'a Lease,
         heartbeat: &'a Heartbeat,
@@ -128,6 +131,7 @@ impl<'a> AtWork<'a> {
             slice: syncer.clock.instant(),
             too_much: false,
             key_works: None,
+            renewal: Renewal::of(syncer),
         }
     }
 
@@ -141,6 +145,17 @@ impl<'a> AtWork<'a> {
         self.key_works
     }
 
+    /// Goes on with another credential, of which nothing is known yet.
+    pub fn present(&mut self, credential: Credential) {
+        self.credential = credential;
+        self.key_works = None;
+    }
+
+    /// Says that nothing is to be expected for so long.
+    pub fn rest(&self, wait: Duration) {
+        self.heartbeat.pulse.rest(wait);
+    }
+
     /// Ends the run's calls for good and says what it leaves behind.
     pub fn leave(&self) -> Left {
         let silent_until = self.context.budget.silence();
@@ -151,7 +166,7 @@ impl<'a> AtWork<'a> {
 
     /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.
     pub async fn canary(&mut self) -> Result<(), Stop> {
-        let request = neto::canary(&self.store.url, self.credential);
+        let request = neto::canary(&self.store.url, &self.credential);
         let once = self.credential.standing.is_retest();
         let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
         let call = async move {
@@ -277,6 +292,11 @@ impl<'a> AtWork<'a> {
     pub async fn pause(&mut self) -> Result<Option<Stop>, StorageError> {
         if self.stop.is_cancelled() {
             return Ok(Some(Stop::Asked));
+        }
+        if self.renewal.ahead
+            && self.credential.wants_token(self.syncer.clock.now(), self.syncer.config.oauth.refresh_ahead())
+        {
+            return Ok(Some(Stop::Expiring));
         }
         // Nobody waits for a run in the foreground but a person.
         let (now, slice) = (self.syncer.clock.instant(), self.syncer.config.worker.slice());

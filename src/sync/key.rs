@@ -17,6 +17,7 @@ use crate::domain::store::{Credential, CredentialState, Store};
 use crate::storage::credentials::{self, Flag};
 use crate::storage::runs::{End, Return};
 use crate::storage::{StorageError, credentials::load_credential};
+use crate::tokens;
 
 /// Decides what becomes of a run whose call has failed. `standing` is what is known of the key now.
 pub async fn after_failure(
@@ -33,6 +34,20 @@ pub async fn after_failure(
     } else {
         case.untried(error, attempt).await
     }
+}
+
+/// What bought the store's tokens is dead: its run ends.
+pub async fn dead(
+    syncer: &Syncer,
+    store: &Store,
+    credential: &Credential,
+    standing: Standing,
+    error: &RemoteError,
+) -> Result<Step, StorageError> {
+    let Some(said) = syncer.tokens().give_up(store, credential, standing, error).await? else {
+        return Ok(asking_again_at(syncer.clock.now()));
+    };
+    Ok(Step::End(cancelled(ErrorClass::Unauthorized, format!("{said}; until then the key counts as revoked"))))
 }
 
 /// A key that was given up and does not even open is looked at later, like one that is refused.
@@ -71,12 +86,11 @@ impl Case<'_> {
                 "store {} refuses its key for good ({}); {}, or see `netosync store show {0}`",
                 store.name,
                 error.message,
-                fix(store)
+                self.fix()
             ),
         };
         if !credentials::flag_credential(&syncer.db, store.id, &credential.fingerprint, &flag, *now).await? {
-            let error = "the key was replaced or judged by somebody else meanwhile; asking again".to_owned();
-            return Ok(snooze(*now, ErrorClass::Unauthorized, error));
+            return Ok(asking_again_at(*now));
         }
         Ok(match after.then {
             Then::AskAgain(at) => {
@@ -118,6 +132,15 @@ impl Case<'_> {
         Ok(outcome::decide(Stop::Remote(error), attempt, syncer))
     }
 
+    /// What a person does about it.
+    fn fix(&self) -> String {
+        if tokens::by_consent(self.credential) {
+            format!("the merchant must reconnect: {}", tokens::reconnect(&self.syncer.config, self.store))
+        } else {
+            format!("give a working key with `netosync store rekey {}`", self.store.name)
+        }
+    }
+
     fn vendor(&self) -> Vendor<'_> {
         let rule = self.syncer.config.auth.outage();
         Vendor { db: &self.syncer.db, rule, connector: &self.store.connector }
@@ -140,7 +163,7 @@ impl Case<'_> {
     }
 
     fn given_up(&self, said: &str, after: Judgement) -> End {
-        let fix = fix(self.store);
+        let fix = self.fix();
         let later = later(after);
         let sentence = match (self.standing.state, after.state) {
             (CredentialState::Revoked, _) => format!("{said}; it is known to be revoked: {fix}{later}"),
@@ -156,16 +179,17 @@ impl Case<'_> {
     }
 }
 
+fn asking_again_at(now: DateTime<Utc>) -> Step {
+    let error = "the key was replaced or judged by somebody else meanwhile; asking again".to_owned();
+    snooze(now, ErrorClass::Unauthorized, error)
+}
+
 fn snooze(at: DateTime<Utc>, class: ErrorClass, error: String) -> Step {
     Step::Return(Return::Snooze { at, class, error })
 }
 
 fn cancelled(class: ErrorClass, error: String) -> End {
     End { state: RunState::Cancelled, ..failed(class, error) }
-}
-
-fn fix(store: &Store) -> String {
-    format!("give a working key with `netosync store rekey {}`", store.name)
 }
 
 fn later(after: Judgement) -> String {

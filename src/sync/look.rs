@@ -38,7 +38,7 @@ pub async fn ask(work: &mut AtWork<'_>, ids: &[i64], witnesses: &[i64]) -> Resul
     let mut refused = false;
     let all: Vec<i64> = ids.iter().chain(witnesses.iter().filter(|id| !ids.contains(id))).copied().collect();
     let page = loop {
-        let request = neto::fetch(&work.store.url, work.credential, &shape, &all);
+        let request = neto::fetch(&work.store.url, &work.credential, &shape, &all);
         match work.call(request, format!("{} products by ID", all.len())).await {
             Err(Stop::Remote(error))
                 if error.class == ErrorClass::Rejected

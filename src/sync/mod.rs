@@ -24,6 +24,7 @@ mod size;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod token;
 pub mod vendor;
 mod verdict;
 mod walk;
@@ -69,6 +70,8 @@ pub struct Syncer {
     pub patience: Patience,
     /// Signs of life of all runs under way, for a watchdog.
     pub progress: Progress,
+    /// Whether tokens that end are renewed; not on a copy of the database, which is thrown away with what was got.
+    pub renews: bool,
 }
 
 /// How long the sentence about a hang may take to be written: what the run hangs on may be the database.
@@ -187,17 +190,29 @@ impl Syncer {
             }
         };
         let cursor = cursors::read(&self.db, store.id).await?;
-        let mut work = AtWork::new(self, (&store, &credential, cursor), run, lease, heartbeat, stop);
+        let mut work = AtWork::new(self, (&store, credential, cursor), run, lease, heartbeat, stop);
         info!(store.name = store.name, run.kind = %work.kind, page = work.checkpoint.page, "run begins");
-        let worked = Box::pin(all_phases(&mut work)).await;
+        let worked = Box::pin(with_tokens(&mut work)).await;
         *left = Some(work.leave());
+        let standing = work.key_works().map_or(work.credential.standing, Standing::working);
         match worked {
             Ok(end) => Ok(Step::End(end)),
             Err(Stop::Remote(error)) => {
-                let standing = work.key_works().map_or(credential.standing, Standing::working);
-                Ok(key::after_failure(self, &store, &credential, standing, attempt, error).await?)
+                Ok(key::after_failure(self, &store, &work.credential, standing, attempt, error).await?)
             }
+            Err(Stop::Dead(error)) => Ok(key::dead(self, &store, &work.credential, standing, &error).await?),
             Err(stop) => Err(stop),
+        }
+    }
+}
+
+/// [`all_phases`] with a token that lasts: where it ends, the work goes on with a new one.
+async fn with_tokens(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
+    token::ahead(work).await?;
+    loop {
+        match all_phases(work).await {
+            Ok(end) => return Ok(end),
+            Err(stop) => token::after(work, stop).await?,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::metrics::labels::Outcome;
 use crate::storage::StorageError;
 use crate::storage::runs::{End, Return};
 use crate::storage::vault::VaultError;
+use crate::tokens::TokenError;
 
 /// What becomes of a run whose store cannot be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,12 @@ pub enum Stop {
     /// The credential cannot be opened.
     #[error(transparent)]
     Vault(VaultError),
+    /// What bought tokens is dead: only a person can connect the store again.
+    #[error("{0}")]
+    Dead(RemoteError),
+    /// The token is about to end.
+    #[error("the token is about to end")]
+    Expiring,
     /// We are stopping.
     #[error("stopping")]
     Asked,
@@ -43,6 +50,17 @@ pub enum Stop {
     /// The run made no progress for so long.
     #[error("no progress for {} s", .0.as_secs())]
     Hung(Duration),
+}
+
+impl From<TokenError> for Stop {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Storage(error) => Self::Storage(error),
+            TokenError::Vault(error) => Self::Vault(error),
+            TokenError::Remote(error) => Self::Remote(error),
+            TokenError::Dead(error) => Self::Dead(error),
+        }
+    }
 }
 
 impl From<VaultError> for Stop {
@@ -85,7 +103,9 @@ pub fn decide(stop: Stop, attempt: i32, syncer: &Syncer) -> Step {
     let error = match stop {
         Stop::Asked => return Step::Return(Return::Interrupted),
         Stop::Yielded => return Step::Return(Return::Yielded),
-        Stop::Remote(error) => error,
+        // The token is dealt with before this is asked.
+        Stop::Expiring => return Step::Return(Return::Interrupted),
+        Stop::Remote(error) | Stop::Dead(error) => error,
         Stop::Vault(error) => RemoteError::new(ErrorClass::Config, error.to_string()),
         Stop::Storage(_) | Stop::Hung(_) => RemoteError::new(ErrorClass::Internal, stop.to_string()),
     };

@@ -118,6 +118,7 @@ impl Plan {
             transport: Arc::new((*syncer.transport).clone().allowed(allowance.clone())),
             patience: Patience::Foreground,
             progress: Progress::default(),
+            renews: false,
             ..syncer.clone()
         };
         Ok(Self { real, mark, scratch, syncer, allowance, store_id: store.id, run_id: run.id })

@@ -59,7 +59,7 @@ impl AtWork<'_> {
     }
 
     async fn accepts(&mut self, shape: &Shape) -> Result<bool, Stop> {
-        let request = neto::walk(&self.store.url, self.credential, shape, 0, 1, None);
+        let request = neto::walk(&self.store.url, &self.credential, shape, 0, 1, None);
         match self.call(request, "one product, to see what the store refuses".to_owned()).await {
             Ok(_) => Ok(true),
             Err(Stop::Remote(error)) if error.class == ErrorClass::Rejected => Ok(false),

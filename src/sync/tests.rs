@@ -75,6 +75,7 @@ impl Place {
             owner: "tester".to_owned(),
             patience: Patience::Daemon,
             progress: Progress::default(),
+            renews: true,
         };
         Self { syncer, clock, shop, _folder: folder }
     }

@@ -230,6 +230,7 @@ async fn only_stores_that_are_due_are_queued_and_only_once() {
         client_secret: None,
         token_url: None,
         scopes: None,
+        renewed_at: None,
         key_id: "k".to_owned(),
         fingerprint: "f".to_owned(),
         expires_at: None,

@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use netosync::domain::lifecycle::{Judgement, Then};
-use netosync::domain::store::{CredentialState, Origin};
+use netosync::domain::secret::Secret;
+use netosync::domain::store::{CredentialState, Origin, Scheme};
 use netosync::import::{ImportError, Report};
 use netosync::storage::Engine;
 use netosync::storage::credentials::{self, Flag};
@@ -22,6 +23,7 @@ on_all_pairs!(
     a_pause_by_a_person_is_never_lifted,
     a_store_added_by_hand_is_not_taken_over,
     a_revoked_key_counts_as_new_only_when_its_row_has_another,
+    a_token_that_was_renewed_is_not_brought_back,
     settings_come_with_their_columns_and_go_with_their_values,
     whatever_a_column_is_made_of_is_read,
 );
@@ -183,6 +185,29 @@ async fn a_revoked_key_counts_as_new_only_when_its_row_has_another(desk: Desk) {
     desk.theirs("UPDATE public.shops SET secret = 'another-key'").await;
     desk.import().await.expect("imported");
     assert_eq!(state().await, CredentialState::Ok);
+}
+
+async fn a_token_that_was_renewed_is_not_brought_back(desk: Desk) {
+    desk.row("main", "api.example.com", "first-token").await;
+    let query =
+        "SELECT name, url, secret, 'bearer' AS scheme, 'client' AS client_id, 'refresh-1' AS refresh_token FROM shops";
+    desk.import_by(query).await.expect("imported");
+    let again = desk.import_by(&query.replace("refresh-1", "refresh-2")).await.expect("imported");
+    assert_eq!(again.changed[0].what, ["refresh_token"], "nobody has used it yet");
+    let renewed = PlainCredential {
+        client_id: Some("client".to_owned()),
+        refresh: Some(Secret::new("refresh-3")),
+        renewed_at: Some(desk.ours.clock().now()),
+        ..PlainCredential::new(Scheme::Bearer, Secret::new("second-token"))
+    };
+    desk.vault.put(&desk.ours, desk.store("main").await.id, renewed).await.expect("sealed");
+
+    assert_eq!(desk.import_by(query).await.expect("imported").unchanged, 1);
+
+    assert_eq!(desk.key("main").await, "second-token");
+    let another = desk.import_by(&query.replace("'client'", "'another'")).await.expect("imported");
+    assert_eq!(another.changed[0].what, ["client_id"], "another client is another credential");
+    assert_eq!(desk.key("main").await, "first-token");
 }
 
 async fn settings_come_with_their_columns_and_go_with_their_values(desk: Desk) {

@@ -97,6 +97,7 @@ async fn a_store_without_run_or_key_is_read_too(db: TestDb) {
         client_secret: None,
         token_url: None,
         scopes: None,
+        renewed_at: None,
         key_id: "k".to_owned(),
         fingerprint: "f".to_owned(),
         expires_at: None,

@@ -165,6 +165,7 @@ fn key(which: &str) -> NewCredential {
         client_secret: None,
         token_url: None,
         scopes: None,
+        renewed_at: None,
         key_id: "k1".to_owned(),
         fingerprint: which.to_owned(),
         expires_at: None,
@@ -278,20 +279,20 @@ async fn a_renewed_token_keeps_what_is_known_about_it(db: TestDb) {
     let renewed = NewCredential { expires_at, ..key("two") };
 
     let (now, until) = (start_of_time(), start_of_time() + Duration::minutes(1));
-    let one = renewal::Claim { store_id: id, fingerprint: "one", by: "first" };
-    let other = renewal::Claim { by: "second", ..one };
-    let store = async |claim, new: &NewCredential| {
+    let one = renewal::Claim { store_id: id, fingerprint: "one".to_owned(), by: "first".to_owned() };
+    let other = renewal::Claim { by: "second".to_owned(), ..one.clone() };
+    let store = async |claim: &renewal::Claim, new: &NewCredential| {
         renewal::store(&db, claim, || Ok::<_, StorageError>(new.clone())).await.expect("done")
     };
-    assert!(renewal::claim(&db, one, until, now).await.expect("done"));
-    assert!(!renewal::claim(&db, other, until, now).await.expect("done"), "the right is taken");
-    assert!(renewal::claim(&db, other, until, until).await.expect("done"), "the right has run out");
-    assert!(!store(one, &renewed).await, "whose right ran out stores nothing");
+    assert!(renewal::claim(&db, &one, until, now).await.expect("done"));
+    assert!(!renewal::claim(&db, &other, until, now).await.expect("done"), "the right is taken");
+    assert!(renewal::claim(&db, &other, until, until).await.expect("done"), "the right has run out");
+    assert!(!store(&one, &renewed).await, "whose right ran out stores nothing");
 
-    assert!(store(other, &renewed).await);
-    assert!(!renewal::claim(&db, one, until, until).await.expect("done"), "one is not stored any more");
-    let two = renewal::Claim { fingerprint: "two", ..one };
-    assert!(renewal::claim(&db, two, until, now).await.expect("done"), "the right was given back");
+    assert!(store(&other, &renewed).await);
+    assert!(!renewal::claim(&db, &one, until, until).await.expect("done"), "one is not stored any more");
+    let two = renewal::Claim { fingerprint: "two".to_owned(), ..one.clone() };
+    assert!(renewal::claim(&db, &two, until, now).await.expect("done"), "the right was given back");
 
     let read = load_credential(&db, id).await.expect("read").expect("there");
     assert_eq!((read.sealed.secret.as_slice(), read.sealed.expires_at), (b"two".as_slice(), expires_at));

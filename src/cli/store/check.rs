@@ -1,5 +1,7 @@
 //! `netosync store check`: one call, and what it says about the key.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
@@ -11,10 +13,13 @@ use crate::cli::signals::stop_on_signal;
 use crate::connector::neto::{self, Page};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
+use crate::domain::http::Answer;
 use crate::domain::lifecycle::{Judgement, Then};
 use crate::domain::store::{Credential, CredentialState, Scheme, Store};
 use crate::storage::credentials::Flag;
+use crate::storage::vault::Vault;
 use crate::storage::{Database, credentials, store_calls, stores};
+use crate::tokens::{self, TokenError, Tokens};
 use crate::transport::{CallContext, Settings, StoreBudget, Transport};
 
 /// Test a store's key with one call.
@@ -35,10 +40,11 @@ pub struct CheckArgs {
 pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
     let store = stores::find_store(&db, &args.name).await?;
-    let credential = app.vault(&db).await?.open(&db, store.id, &store.name).await?;
-    let finding = Finding::of(app, &db, &store, &credential).await?;
+    let vault = Arc::new(app.vault(&db).await?);
+    let credential = vault.open(&db, store.id, &store.name).await?;
+    let (finding, credential) = Finding::of(app, vault, &db, &store, credential).await?;
     if args.json {
-        crate::cli::say(finding.object(&store, &credential));
+        crate::cli::say(finding.object(app, &store, &credential));
     }
     match finding.answer {
         Ok(_) => {
@@ -47,7 +53,7 @@ pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
             }
             Ok(Exit::Done)
         }
-        Err(error) => Err(CliError::new(Exit::of_class(error.class), bad_news(&store, &credential, &error))),
+        Err(error) => Err(CliError::new(Exit::of_class(error.class), bad_news(app, &store, &credential, &error))),
     }
 }
 
@@ -65,8 +71,15 @@ struct Finding {
 }
 
 impl Finding {
-    /// Makes the call and records what it says about the key.
-    async fn of(app: &App, db: &Database, store: &Store, credential: &Credential) -> Result<Self, CliError> {
+    /// Makes the call and records what it says about the key; with a new token first where the one in hand ends, and afterwards
+    /// where it is refused. Gives the credential that was judged.
+    async fn of(
+        app: &App,
+        vault: Arc<Vault>,
+        db: &Database,
+        store: &Store,
+        credential: Credential,
+    ) -> Result<(Self, Credential), CliError> {
         let mut settings = Settings::from(&*app.config);
         settings.retry.attempts = 1; // one call means one call
         let transport = Transport::new(settings, app.clock.clone())
@@ -75,13 +88,10 @@ impl Finding {
         let _signals = stop_on_signal(stop.clone());
         let context = CallContext::new(&store.name, budget(app, db, store).await?, stop.clone());
         let begun = app.now();
-        let request = neto::canary(&store.url, credential);
-        let answer = transport
-            .call(&context, &request, |answer| {
-                let status = answer.status;
-                neto::decode(answer.body, answer.lossy).map_err(|error| error.status(status))
-            })
-            .await;
+        let tokens = app.tokens(db, vault, Arc::new(transport));
+        let mut call = Call { tokens, store, credential, context: &context, stop: &stop };
+        let answer = call.make().await?;
+        let credential = &call.credential;
         if stop.is_cancelled() {
             return Err(CliError::new(Exit::Interrupted, "interrupted; nothing was recorded"));
         }
@@ -105,11 +115,12 @@ impl Finding {
         };
         let found = credentials::load_credential(db, store.id).await?;
         let state = found.map_or(credential.standing.state, |found| found.state);
-        Ok(Self { answer, at, took: at - begun, calls: context.calls_made(), state, restored })
+        let finding = Self { answer, at, took: at - begun, calls: context.calls_made(), state, restored };
+        Ok((finding, call.credential))
     }
 
     /// The result for scripts.
-    fn object(&self, store: &Store, credential: &Credential) -> serde_json::Value {
+    fn object(&self, app: &App, store: &Store, credential: &Credential) -> serde_json::Value {
         let error = self.answer.as_ref().err();
         let page = self.answer.as_ref().ok();
         json!({
@@ -123,7 +134,7 @@ impl Finding {
                 "fingerprint": credential.fingerprint,
             },
             "error_class": error.map(|error| error.class),
-            "hint": error.map(|error| fix(store, credential, error)),
+            "hint": error.map(|error| fix(app, store, credential, error)),
             "restored": self.restored,
             "products_seen": page.map(|page| page.records().len()),
             "server_time": page.and_then(|page| page.current_time.as_deref()),
@@ -152,6 +163,68 @@ impl Finding {
             news.push(format!("next: `netosync sync {name}` fetches the catalogue"));
         }
         news.join("\n")
+    }
+}
+
+/// The call, with the credential that makes it.
+struct Call<'a> {
+    tokens: Tokens,
+    store: &'a Store,
+    credential: Credential,
+    context: &'a CallContext,
+    stop: &'a CancellationToken,
+}
+
+impl Call<'_> {
+    /// What the store says to the credential, renewed where that helps.
+    async fn make(&mut self) -> Result<Result<Page, RemoteError>, CliError> {
+        let (now, ahead) = (self.tokens.clock.now(), self.tokens.config.oauth.refresh_ahead());
+        let mut renewed = false;
+        if self.credential.wants_token(now, ahead) {
+            renewed = match self.renew().await? {
+                Ok(renewed) => renewed,
+                // One that is good for a while yet can be judged all the same.
+                Err(_) if !self.credential.wants_token(now, TimeDelta::zero()) => false,
+                Err(error) => return Ok(Err(error)),
+            };
+        }
+        let answer = self.once().await;
+        match &answer {
+            Err(error) if error.class == ErrorClass::Unauthorized && !renewed => match self.renew().await? {
+                Ok(true) => Ok(self.once().await),
+                Ok(false) => Ok(answer),
+                Err(error) => Ok(Err(error)),
+            },
+            _ => Ok(answer),
+        }
+    }
+
+    async fn once(&self) -> Result<Page, RemoteError> {
+        let request = neto::canary(&self.store.url, &self.credential);
+        let decode = |answer: Answer| {
+            let status = answer.status;
+            neto::decode(answer.body, answer.lossy).map_err(|error| error.status(status))
+        };
+        self.tokens.transport.call(self.context, &request, decode).await
+    }
+
+    /// A new token; `false` when that takes a person.
+    async fn renew(&mut self) -> Result<Result<bool, RemoteError>, CliError> {
+        match self.tokens.renew(self.store, &self.credential, self.stop).await {
+            Ok(None) => Ok(Ok(false)),
+            Ok(Some(credential)) => {
+                self.credential = credential;
+                Ok(Ok(true))
+            }
+            Err(TokenError::Remote(error)) => Ok(Err(error)),
+            Err(TokenError::Dead(error)) => {
+                let standing = self.credential.standing;
+                self.tokens.give_up(self.store, &self.credential, standing, &error).await?;
+                Ok(Err(error))
+            }
+            Err(TokenError::Storage(error)) => Err(error.into()),
+            Err(TokenError::Vault(error)) => Err(error.into()),
+        }
     }
 }
 
@@ -184,21 +257,24 @@ async fn budget(app: &App, db: &Database, store: &Store) -> Result<std::sync::Ar
 }
 
 /// What failed, why, and what to do next.
-fn bad_news(store: &Store, credential: &Credential, error: &RemoteError) -> String {
+fn bad_news(app: &App, store: &Store, credential: &Credential, error: &RemoteError) -> String {
     let known = match error.class {
         ErrorClass::Unauthorized => "",
         _ => "; this says nothing about the key",
     };
-    let fix = fix(store, credential, error);
+    let fix = fix(app, store, credential, error);
     let fix = if fix.is_empty() { fix } else { format!("; {fix}") };
     format!("{}: {}{known}{fix}", store.name, error.message)
 }
 
 /// What to do about it.
-fn fix(store: &Store, credential: &Credential, error: &RemoteError) -> String {
+fn fix(app: &App, store: &Store, credential: &Credential, error: &RemoteError) -> String {
     let name = &store.name;
     if error.class != ErrorClass::Unauthorized {
         return error.hint.clone().unwrap_or_default();
+    }
+    if tokens::by_consent(credential) {
+        return format!("the merchant must reconnect: {}", tokens::reconnect(&app.config, store));
     }
     let replace = format!("give a working one with `netosync store rekey {name}`");
     match (credential.scheme, &credential.username) {
@@ -208,7 +284,7 @@ fn fix(store: &Store, credential: &Credential, error: &RemoteError) -> String {
         (Scheme::ApiKey, None) => format!(
             "{replace}; the key was sent without a user name: one made on a staff user needs it (`netosync store rekey {name} --username USER`)"
         ),
-        (Scheme::Oauth | Scheme::Bearer, _) => format!("{replace}; access tokens expire, so it may need a new one"),
+        (Scheme::Bearer, _) => format!("{replace}; access tokens expire, so it may need a new one"),
         _ => replace,
     }
 }

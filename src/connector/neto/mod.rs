@@ -7,6 +7,7 @@
 mod answer;
 mod collection;
 mod fields;
+pub mod oauth;
 mod record;
 mod refusal;
 mod request;

@@ -232,6 +232,7 @@ mod tests {
             client_secret: None,
             token_url: None,
             scopes: None,
+            renewed_at: None,
             expires_at: None,
             fingerprint: String::new(),
             standing: Standing::working(DateTime::UNIX_EPOCH),

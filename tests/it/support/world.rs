@@ -94,6 +94,7 @@ impl World {
             owner: "worker-1".to_owned(),
             patience: Patience::Daemon,
             progress: Progress::default(),
+            renews: true,
         };
         Self { db, store, shop, syncer }
     }
