@@ -16,6 +16,7 @@ pub mod domain;
 #[allow(dead_code, reason = "the set-based write path goes around most models; a test holds them to the tables")]
 mod entity;
 pub mod http;
+pub mod import;
 pub mod metrics;
 pub mod notify;
 pub mod scheduler;

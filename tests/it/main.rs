@@ -7,6 +7,8 @@ mod crowd;
 mod decimals;
 mod drift;
 mod feed;
+mod import;
+mod import_failing;
 mod key_life;
 mod kills;
 mod mirror;

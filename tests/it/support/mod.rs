@@ -17,6 +17,7 @@ pub mod mirrored;
 pub mod postgres;
 pub mod process;
 pub mod retold;
+pub mod theirs;
 pub mod town;
 pub mod virtual_clock;
 pub mod watch;
