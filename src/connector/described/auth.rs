@@ -91,6 +91,7 @@ impl Auth {
     ///
     /// # Errors
     /// `Config` when no URL can be made of it.
+    #[must_use]
     pub fn endpoint(&self, description: &Description, store: &Url) -> Option<Result<Endpoint, RemoteError>> {
         let (Self::ClientCredentials(call) | Self::AuthorizationCode { token: call, .. }) = self else { return None };
         let endpoint = |token_url| Endpoint {
@@ -107,6 +108,7 @@ impl Auth {
     ///
     /// # Errors
     /// `Config` when no URL can be made of it.
+    #[must_use]
     pub fn authorize_url(&self, description: &Description, store: &Url) -> Option<Result<Url, RemoteError>> {
         let Self::AuthorizationCode { authorize_url, .. } = self else { return None };
         Some(url(description, authorize_url, store))
