@@ -123,8 +123,9 @@ impl App {
     /// What gets tokens.
     #[must_use]
     pub fn tokens(&self, db: &Database, vault: Arc<Vault>, transport: Arc<Transport>) -> Tokens {
-        let (config, clock, name) = (self.config.clone(), self.clock.clone(), self.worker_name.clone());
-        Tokens { db: db.clone(), transport, vault, config, clock, name }
+        let (config, connectors) = (self.config.clone(), self.connectors());
+        let (clock, name) = (self.clock.clone(), self.worker_name.clone());
+        Tokens { db: db.clone(), transport, vault, config, connectors, clock, name }
     }
 
     /// The described connectors.

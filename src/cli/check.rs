@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::app::App;
 use super::db;
 use super::exit::{CliError, Exit};
+use crate::import;
 use crate::storage::credentials::{self, SealedCredential};
 use crate::storage::master_key::{self, KeyError, Places};
 use crate::storage::vault::Vault;
@@ -103,7 +104,23 @@ async fn look(app: &App) -> Vec<Finding> {
         db.close().await;
     }
     findings.push(key(app, &sealed));
+    findings.extend(import(app).await);
     findings
+}
+
+/// What the import would read now. It is no reason not to start: what was imported before goes on.
+async fn import(app: &App) -> Option<Finding> {
+    const SUBJECT: &str = "credentials.import";
+    let settings = &app.config.credentials.import;
+    let url = settings.url.as_ref()?;
+    Some(match import::look(settings, app.config.transport.allow_loopback).await {
+        Ok((rows, refused)) if refused.is_empty() => Finding::new(SUBJECT, Ok(format!("{url} yields {rows} stores"))),
+        Ok((rows, refused)) => {
+            let refused: Vec<_> = refused.iter().take(10).map(ToString::to_string).collect();
+            Finding::note(SUBJECT, format!("{url} yields {rows} rows, and not all can be used: {}", refused.join(", ")))
+        }
+        Err(error) => Finding::note(SUBJECT, format!("nothing is imported: {error}")),
+    })
 }
 
 /// What is to be said about the tables, and whether they can be read.

@@ -4,8 +4,10 @@ use crate::config::ConfigError;
 use crate::domain::error::ErrorClass;
 use crate::domain::run::{Run, RunState, Verdict};
 use crate::http::serve::ListenError;
+use crate::import::ImportError;
 use crate::storage::StorageError;
 use crate::storage::crypter::CrypterError;
+use crate::storage::foreign::ForeignError;
 use crate::storage::master_key::KeyError;
 use crate::storage::vault::VaultError;
 use crate::sync::plan::PlanError;
@@ -143,6 +145,20 @@ impl From<VaultError> for CliError {
             VaultError::Crypter(error) => error.into(),
             VaultError::Keys(error) => error.into(),
             VaultError::Missing { .. } => Self::new(Exit::Configuration, error.to_string()),
+        }
+    }
+}
+
+impl From<ImportError> for CliError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Storage(error) => error.into(),
+            ImportError::Vault(error) => error.into(),
+            ImportError::Off | ImportError::Columns { .. } | ImportError::Foreign(ForeignError::BadUrl { .. }) => {
+                Self::new(Exit::Configuration, error.to_string())
+            }
+            ImportError::Foreign(_) => Self::new(Exit::Database, error.to_string()),
+            _ => Self::new(Exit::Failed, error.to_string()),
         }
     }
 }

@@ -14,6 +14,7 @@ mod forecast;
 mod instances;
 mod keys;
 mod next_run;
+mod oauth;
 mod patience;
 mod progress;
 mod quarantine;
@@ -54,6 +55,8 @@ enum Command {
     Check(check::CheckArgs),
     Db(db::DbArgs),
     Keys(keys::KeysArgs),
+    #[command(subcommand)]
+    Oauth(oauth::OauthCommand),
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
     Audit(audit::AuditArgs),
@@ -83,6 +86,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&load()?, &args).await,
         Command::Db(args) => db::run(&load()?, &args).await,
         Command::Keys(args) => keys::run(&load()?, &args).await,
+        Command::Oauth(command) => oauth::run(&load()?, &command).await,
         Command::Run(args) => run::run(&load()?, &args).await,
         Command::Audit(args) => audit::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,
@@ -91,7 +95,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Runs(args) => runs::run(&load()?, &args).await,
         Command::Changes(args) => changes::run(&load()?, &args).await,
         Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
-        Command::Connector(args) => connector::run(cli.config.as_deref(), &args),
+        Command::Connector(args) => connector::run(cli.config.as_deref(), &args).await,
         Command::Simulate(args) => simulate::run(&args).await,
     }
 }

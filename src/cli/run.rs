@@ -14,6 +14,7 @@ use super::exit::{CliError, Exit};
 use super::reload::Renewable;
 use super::signals;
 use crate::http::{self, Pages, serve};
+use crate::import::task::Importing;
 use crate::notify::Notifier;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
@@ -74,6 +75,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         clock: app.clock.clone(),
         metrics: metrics.clone(),
         watchdog: watchdog.clone(),
+        tokens: syncer.tokens(),
         stop: stop.clone(),
     };
     let _pages = listener.map(|listener| show(listener, pages));
@@ -82,6 +84,14 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let notifier = Arc::new(notifier);
     let notifying = notifier.clone();
     let notifying = AbortOnDropHandle::new(tokio::spawn(async move { notifying.serve(every).await }));
+    let mut importing = Importing::new(db.clone(), syncer.vault.clone(), renewable.live.clone(), app.clock.clone());
+    let _importing = match until {
+        Until::Stopped => Some(AbortOnDropHandle::new(tokio::spawn(importing.serve(every)))),
+        Until::Idle => {
+            importing.tick().await;
+            None
+        }
+    };
     service::ready();
     let _watching = (until == Until::Stopped).then(|| AbortOnDropHandle::new(tokio::spawn(watchdog.watch())));
     info!(

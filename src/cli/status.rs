@@ -13,11 +13,12 @@ use super::next_run::next_run;
 use super::{forecast, instances, text};
 use crate::domain::error::ErrorClass;
 use crate::domain::forecast::Forecast;
+use crate::domain::incident::IncidentKind;
 use crate::domain::run::{Run, RunState, Verdict};
 use crate::domain::store::CredentialState;
 use crate::scheduler::plan::Plan;
 use crate::storage::overview::{self, Overview};
-use crate::storage::{Database, StorageError, schedule};
+use crate::storage::{Database, StorageError, incidents, schedule};
 
 /// Show how the stores are doing, a line each.
 #[derive(Debug, Args)]
@@ -166,6 +167,10 @@ pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
     let next = next_runs(app, &db, &all, now).await?;
     let left = left(app, &db, &all, now).await?;
     let next_of = |overview: &Overview| next.get(&overview.store.id).copied();
+    if let Some(incident) = incidents::open(&db, None).await?.iter().find(|one| one.kind == IncidentKind::ImportFailed)
+    {
+        super::complain(&format!("warning: since {}: {}", text::time(incident.opened_at), incident.sentence));
+    }
     if args.json {
         super::say(
             all.iter()

@@ -71,11 +71,12 @@ pub(super) fn env_leaves(env: &BTreeMap<String, String>) -> Result<Leaves, Confi
 pub(super) fn tree(leaves: &Leaves) -> Json {
     let mut root = Map::new();
     for (field, leaf) in leaves {
-        let (section, key) = field.split_once('.').unwrap_or(("", field));
-        let section = root.entry(section).or_insert_with(|| Json::Object(Map::new()));
-        if let Json::Object(section) = section {
-            section.insert(key.to_owned(), leaf.value.clone());
-        }
+        let (section, key) = field.rsplit_once('.').unwrap_or(("", field));
+        let into = section.split('.').fold(&mut root, |table, name| {
+            let inner = table.entry(name).or_insert_with(|| Json::Object(Map::new()));
+            inner.as_object_mut().expect("no key is a section too: each has its rule")
+        });
+        into.insert(key.to_owned(), leaf.value.clone());
     }
     Json::Object(root)
 }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::ConfigError;
 use super::layers::Leaves;
 use super::tree::{Config, SecretUrl};
+use crate::domain::select;
 
 /// What a key's value must be.
 enum Kind {
@@ -37,6 +38,11 @@ static RULES: &[FieldRule] = &[
     rule("database.url", Kind::Secret(database_url)),
     rule("database.schema", Kind::Text(schema)),
     rule("secrets.key_file", Kind::Text(path)),
+    rule("credentials.import.url", Kind::Secret(import_url)),
+    rule("credentials.import.query", Kind::Secret(import_query)),
+    rule("credentials.import.interval_secs", Kind::Whole(10, 86_400)),
+    rule("credentials.import.timeout_secs", Kind::Whole(1, 600)),
+    rule("credentials.import.max_share", Kind::Share),
     rule("worker.slots", Kind::Whole(1, 1024)),
     rule("worker.lease_secs", Kind::Whole(5, 3600)),
     rule("worker.slice_secs", Kind::Whole(1, 86_400)),
@@ -99,7 +105,9 @@ pub(super) fn of(field: &str) -> Option<&'static FieldRule> {
 
 /// Whether `name` is a section.
 pub(super) fn is_section(name: &str) -> bool {
-    RULES.iter().any(|rule| rule.section() == name)
+    RULES.iter().any(|rule| {
+        rule.section() == name || rule.section().strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 /// Every key, in the order of the reference.
@@ -110,8 +118,8 @@ pub(super) fn fields() -> impl Iterator<Item = &'static str> {
 
 /// What could have been meant instead of the unknown `field`: the keys of its section, else the sections.
 pub(super) fn known_beside(field: &str) -> String {
-    let section = field.split('.').next().unwrap_or_default();
-    if is_section(section) {
+    let section = section_of(field);
+    if RULES.iter().any(|rule| rule.section() == section) {
         let keys: Vec<_> = RULES.iter().filter(|rule| rule.section() == section).map(FieldRule::key).collect();
         format!("[{section}] has {}", keys.join(", "))
     } else {
@@ -121,13 +129,18 @@ pub(super) fn known_beside(field: &str) -> String {
     }
 }
 
+/// The part of a key before its last dot; the whole of one without.
+fn section_of(field: &str) -> &str {
+    field.rsplit_once('.').map_or(field, |(section, _)| section)
+}
+
 impl FieldRule {
     fn section(&self) -> &'static str {
-        self.field.split('.').next().unwrap_or_default()
+        section_of(self.field)
     }
 
     fn key(&self) -> &'static str {
-        self.field.split('.').nth(1).unwrap_or_default()
+        self.field.rsplit('.').next().unwrap_or_default()
     }
 
     /// Whether errors must not show the value.
@@ -215,6 +228,16 @@ pub(super) fn between_keys(config: &Config, leaves: &Leaves) -> Result<(), Confi
             });
         }
     }
+    let import = &config.credentials.import;
+    if import.url.is_some() && import.query.is_empty() {
+        let field = "credentials.import.query".to_owned();
+        return Err(ConfigError::Rule {
+            value: "\"\"".to_owned(),
+            origin: leaves[&field].origin.clone(),
+            rule: "must be the SELECT that yields the stores, because credentials.import.url is set".to_owned(),
+            field,
+        });
+    }
     Ok(())
 }
 
@@ -264,6 +287,18 @@ fn database_url(text: &str) -> Result<(), String> {
     } else {
         Err("must be sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned())
     }
+}
+
+fn import_url(text: &str) -> Result<(), String> {
+    if text.is_empty() || database_url(text).is_ok() {
+        Ok(())
+    } else {
+        Err("must be sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME, or empty".to_owned())
+    }
+}
+
+fn import_query(text: &str) -> Result<(), String> {
+    if text.is_empty() { Ok(()) } else { select::check(text).map_err(str::to_owned) }
 }
 
 fn webhook_url(text: &str) -> Result<(), String> {

@@ -142,6 +142,25 @@ fn limits_that_must_nest_are_checked_together() {
 }
 
 #[test]
+fn a_section_within_a_section_is_read_from_file_and_environment() {
+    let file = "[credentials.import]\nurl = \"sqlite://theirs.db\"\nquery = \"SELECT 1\"\ninterval_secs = 60\n";
+    let from_file = with_file(file).expect("valid").credentials.import;
+    assert_eq!((from_file.query.expose(), from_file.interval_secs, from_file.timeout_secs), ("SELECT 1", 60, 30));
+    assert_eq!(from_file.url.map(|url| url.to_string()).as_deref(), Some("sqlite://theirs.db"));
+    let from_env = with_env("NETOSYNC__CREDENTIALS__IMPORT__INTERVAL_SECS", "90").expect("valid").credentials.import;
+    assert!(from_env.url.is_none() && from_env.interval_secs == 90);
+    let unknown = error(with_file("[credentials.import]\ntable = \"shops\"\n"));
+    assert!(
+        unknown.contains("[credentials.import] has url, query, interval_secs, timeout_secs, max_share"),
+        "{unknown}"
+    );
+    assert!(error(with_file("[credentials]\nurl = \"x\"\n")).contains("the sections are database,"));
+    assert!(error(with_file("[credentials]\nimport = 3\n")).contains("is not a setting"));
+    assert!(error(with_file("[credentials.import]\nurl = \"sqlite://a.db\"\n")).contains("must be the SELECT"));
+    assert!(with_file("[credentials]\n").is_ok());
+}
+
+#[test]
 fn an_empty_text_switches_an_optional_setting_off() {
     let config = with_env("NETOSYNC__SCHEDULE__FULL", "").expect("valid");
     assert!(config.schedule.full.is_none());
@@ -157,6 +176,8 @@ fn no_error_and_no_debug_output_shows_a_secret() {
         &env(&[
             ("NETOSYNC__DATABASE__URL", &good),
             ("NETOSYNC__NOTIFY__WEBHOOK_URL", &format!("https://hooks.example.com/{CANARY}")),
+            ("NETOSYNC__CREDENTIALS__IMPORT__URL", &good),
+            ("NETOSYNC__CREDENTIALS__IMPORT__QUERY", &format!("SELECT open(secret, '{CANARY}') AS secret FROM shops")),
         ]),
     )
     .expect("valid");
@@ -171,6 +192,8 @@ fn no_error_and_no_debug_output_shows_a_secret() {
         format!("[database]\nurl = postgres://u:{CANARY}@h\n"),
         format!("[database]\nurl = [\"{CANARY}\"]\n"),
         format!("[notify]\nwebhook_url = \"{CANARY}\"\n"),
+        format!("[credentials.import]\nurl = \"{CANARY}\"\n"),
+        format!("[credentials.import]\nquery = \"DELETE FROM {CANARY}\"\n"),
     ] {
         let error = with_file(&text).expect_err("wrong");
         let shown = format!("{error} {error:?}");

@@ -19,6 +19,7 @@ use crate::domain::{lifecycle, outage};
 pub struct Config {
     pub database: Database,
     pub secrets: Secrets,
+    pub credentials: Credentials,
     pub worker: Worker,
     pub schedule: Schedule,
     pub fetch: Fetch,
@@ -57,6 +58,21 @@ section! {
 section! {
     /// `[secrets]`
     Secrets { #[serde(deserialize_with = "unless_empty")] key_file: Option<PathBuf> }
+}
+section! {
+    /// `[credentials]`
+    Credentials { import: Import }
+}
+section! {
+    /// `[credentials.import]`
+    Import {
+        #[serde(deserialize_with = "unless_empty")] url: Option<SecretUrl>,
+        /// May hold the phrase that opens a sealed column, so it is shown nowhere.
+        #[serde(deserialize_with = "secret")] query: Secret,
+        interval_secs: u32,
+        timeout_secs: u32,
+        max_share: f64,
+    }
 }
 section! {
     /// `[worker]`
@@ -201,6 +217,20 @@ impl Budget {
     }
 }
 
+impl Import {
+    /// From one import to the next.
+    #[must_use]
+    pub fn interval(&self) -> TimeDelta {
+        TimeDelta::seconds(self.interval_secs.into())
+    }
+
+    /// How long the other database may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_secs.into())
+    }
+}
+
 impl Fetch {
     /// By how much an incremental run looks back before its cursor, at the least.
     #[must_use]
@@ -317,6 +347,10 @@ fn unless_empty<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| serde::de::Error::custom("unusable text"))
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    Ok(Secret::new(&String::deserialize(deserializer)?))
 }
 
 fn timezone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<chrono_tz::Tz, D::Error> {

@@ -15,6 +15,8 @@ text_enum! {
         StoreFailing = "store_failing",
         /// A sweep misses so many products that a person has to look; over when they are back, or removed.
         RemovalsHeld = "removals_held",
+        /// The import of credentials fails or refuses rows; over when it takes all of them.
+        ImportFailed = "import_failed",
     }
 }
 
@@ -41,7 +43,7 @@ pub struct Incident {
     pub store_id: Option<i64>,
     /// Name of that store.
     pub store: Option<String>,
-    /// The connector, of the store or by itself.
+    /// The connector, of the store or by itself; `import` when it is about the import.
     pub connector: String,
     /// When it was noticed.
     pub opened_at: DateTime<Utc>,

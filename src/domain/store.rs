@@ -31,6 +31,8 @@ pub struct Store {
     pub paused_reason: Option<String>,
     /// When the pause ends by itself.
     pub paused_until: Option<DateTime<Utc>>,
+    /// Who paused it: the import ends its own pauses only.
+    pub paused_by: Origin,
     /// Own cron expression for `full` runs; `None` = the configured one.
     pub schedule_full: Option<String>,
     /// Own cron expression for `incremental` runs.
@@ -56,7 +58,12 @@ pub struct Store {
     pub domain: Option<String>,
     /// An address it has told us, to which nothing goes before a person has approved it.
     pub pending_url: Option<Url>,
+    /// Who keeps its address and its key up to date.
+    pub origin: Origin,
 }
+
+/// How the reason begins for which a store rests whose domain has changed, until a person approves the new one.
+pub const MOVED: &str = "its domain has changed to ";
 
 impl Store {
     /// Whether it has records of a described connector instead of products.
@@ -80,6 +87,16 @@ impl Store {
     #[must_use]
     pub fn is_paused(&self, now: DateTime<Utc>) -> bool {
         self.paused_at.is_some() && self.paused_until.is_none_or(|until| now < until)
+    }
+}
+
+text_enum! {
+    /// Who decides: a person by hand, or the rows of the operator's own database.
+    Origin {
+        /// A person, with the commands.
+        Manual = "manual",
+        /// The import (`[credentials.import]`).
+        Import = "import",
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Model {
     pub remote_id: Option<String>,
     pub domain: Option<String>,
     pub pending_url: Option<String>,
+    pub origin: Option<String>,
+    pub paused_by: Option<String>,
 }
 
 /// Joined by hand, where at all.

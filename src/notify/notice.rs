@@ -40,6 +40,7 @@ fn over(incident: &Incident) -> String {
         IncidentKind::VendorOutage => format!("the stores of {about} answer again"),
         IncidentKind::StoreFailing => format!("store {about} is synced again"),
         IncidentKind::RemovalsHeld => format!("no removal of store {about} waits for approval any more"),
+        IncidentKind::ImportFailed => "the import of credentials takes every row again".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, SqlErr, UpdateMany};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set, SqlErr, UpdateMany};
 
 use super::incidents::{self, Subject};
 use super::{Database, StorageError, rotation};
@@ -111,10 +111,21 @@ pub async fn put_sealed_by<E: From<StorageError>>(
     store_id: i64,
     seal: impl FnOnce() -> Result<NewCredential, E>,
 ) -> Result<(), E> {
+    let transaction = db.begin_write().await?;
+    put_sealed_in(db, &transaction, store_id, seal).await?;
+    Ok(transaction.commit().await.map_err(StorageError::query("store the credential"))?)
+}
+
+/// [`put_sealed_by`] within a transaction.
+pub(super) async fn put_sealed_in<E: From<StorageError>>(
+    db: &Database,
+    transaction: &DatabaseTransaction,
+    store_id: i64,
+    seal: impl FnOnce() -> Result<NewCredential, E>,
+) -> Result<(), E> {
     let doing = "store the credential";
     let now = db.clock().now();
-    let transaction = db.begin_write().await?;
-    rotation::hold_keys(db, &transaction).await?;
+    rotation::hold_keys(db, transaction).await?;
     let new = seal()?;
     let row = ActiveModel {
         store_id: Set(store_id),
@@ -150,7 +161,7 @@ pub async fn put_sealed_by<E: From<StorageError>>(
         .on_conflict(
             OnConflict::column(Column::StoreId).update_columns(replaced).value(Column::NextCheckAt, due).to_owned(),
         )
-        .exec_without_returning(&transaction)
+        .exec_without_returning(transaction)
         .await;
     stored.map_err(|error| match error.sql_err() {
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
@@ -158,10 +169,24 @@ pub async fn put_sealed_by<E: From<StorageError>>(
         }
         _ => StorageError::query(doing)(error),
     })?;
-    incidents::end_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), now)
+    incidents::end_in(transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), now)
         .await
         .map_err(StorageError::query(doing))?;
-    Ok(transaction.commit().await.map_err(StorageError::query(doing))?)
+    Ok(())
+}
+
+/// Forgets the credential of a store, secrets and all; the incident about it is over.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn forget(db: &Database, store_id: i64) -> Result<(), StorageError> {
+    let failed = || StorageError::query("forget the credential");
+    let transaction = db.begin_write().await?;
+    Entity::delete_by_id(store_id).exec(&transaction).await.map_err(failed())?;
+    incidents::end_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), db.clock().now())
+        .await
+        .map_err(failed())?;
+    transaction.commit().await.map_err(failed())
 }
 
 /// The credential of a store; `None` when it has none yet.

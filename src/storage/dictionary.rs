@@ -223,6 +223,8 @@ const STORES: Columns = &[
     ("remote_id", TEXT, "How the vendor names it, whatever its address: store_id or api_id of its OAuth tokens."),
     ("domain", TEXT, "The shop's own domain, as the vendor last said; calls go to url."),
     ("pending_url", TEXT, "An address it has told us; nothing goes there before a person has approved it."),
+    ("origin", TEXT, "import: it comes from your own database ([credentials.import]); NULL: added by hand."),
+    ("paused_by", TEXT, "import: only the import ends this pause by itself; NULL: a person paused it."),
 ];
 
 const CREDENTIALS: Columns = &[
@@ -266,9 +268,9 @@ const OAUTH_STATES: Columns = &[
 
 const INCIDENTS: Columns = &[
     ("id", INT, "Number of the incident."),
-    ("kind", TEXT, "key_revoked, vendor_outage or store_failing."),
-    ("store_id", INT, "The store, stores.id; NULL when it is about a connector."),
-    ("connector", TEXT, "The connector, of the store or by itself."),
+    ("kind", TEXT, "key_revoked, vendor_outage, store_failing, removals_held or import_failed."),
+    ("store_id", INT, "The store, stores.id; NULL when it is about a connector, or about the import."),
+    ("connector", TEXT, "The connector, of the store or by itself; import when it is about the import."),
     ("opened_at", TIME, "When it was noticed."),
     ("last_seen_at", TIME, "When it was last seen to last."),
     ("closed_at", TIME, "When it was over; NULL while it lasts."),

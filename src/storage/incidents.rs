@@ -15,7 +15,7 @@ use sea_orm::{
 
 use super::{Database, StorageError};
 use crate::domain::incident::{Incident, IncidentKind, NoticeEvent, next_try};
-use crate::domain::store::Store;
+use crate::domain::store::{Origin, Store};
 use crate::entity::incidents::{Column, Entity, Model};
 use crate::entity::stores;
 
@@ -26,7 +26,12 @@ pub enum Subject<'a> {
     Store(i64),
     /// All stores of a connector.
     Connector(&'a str),
+    /// The import of credentials.
+    Import,
 }
+
+/// Stands where the connector would.
+const IMPORT: &str = "import";
 
 /// How many notices are claimed at once.
 const BATCH: u64 = 50;
@@ -73,6 +78,9 @@ async fn lasts_in(
     Ok(update.exec(connection).await?.rows_affected > 0)
 }
 
+/// What is selected for an incident without a store.
+const OF_NO_STORE: &str = "CAST(NULL AS BIGINT), CAST($4 AS TEXT) WHERE 1 = 1";
+
 /// [`begin`] within a transaction.
 pub(super) async fn begin_in(
     connection: &impl ConnectionTrait,
@@ -86,7 +94,8 @@ pub(super) async fn begin_in(
     }
     let (source, id): (_, Value) = match subject {
         Subject::Store(id) => ("id, connector FROM stores WHERE id = $4", id.into()),
-        Subject::Connector(name) => ("CAST(NULL AS BIGINT), CAST($4 AS TEXT) WHERE 1 = 1", name.into()),
+        Subject::Connector(name) => (OF_NO_STORE, name.into()),
+        Subject::Import => (OF_NO_STORE, IMPORT.into()),
     };
     let sql = format!(
         "/* incidents::begin */ INSERT INTO incidents \
@@ -98,7 +107,20 @@ pub(super) async fn begin_in(
     Ok(connection.execute_raw(statement).await?.rows_affected() > 0)
 }
 
-/// Closes the open incident of that kind, if there is one.
+/// Closes the open incident of that kind, if there is one. Gives whether there was.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn end(
+    db: &Database,
+    kind: IncidentKind,
+    subject: Subject<'_>,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    end_in(db.orm(), kind, subject, now).await.map_err(StorageError::query("close an incident"))
+}
+
+/// [`end`] within a transaction.
 pub(super) async fn end_in(
     connection: &impl ConnectionTrait,
     kind: IncidentKind,
@@ -123,18 +145,23 @@ fn about(subject: Subject<'_>) -> Condition {
     match subject {
         Subject::Store(id) => Condition::all().add(Column::StoreId.eq(id)),
         Subject::Connector(name) => Condition::all().add(Column::StoreId.is_null()).add(Column::Connector.eq(name)),
+        Subject::Import => about(Subject::Connector(IMPORT)),
     }
 }
 
-/// The incidents that are open now, oldest first: those of a store, its connector's included, or all.
+/// The incidents that are open now, oldest first: those of a store, its connector's included and the import's if it comes from
+/// there, or all.
 ///
 /// # Errors
 /// [`StorageError::Query`] or [`StorageError::Corrupt`].
 pub async fn open(db: &Database, of: Option<&Store>) -> Result<Vec<Incident>, StorageError> {
     let mut find = Entity::find().filter(Column::ClosedAt.is_null()).order_by_asc(Column::Id);
     if let Some(store) = of {
-        let any =
+        let mut any =
             Condition::any().add(about(Subject::Store(store.id))).add(about(Subject::Connector(&store.connector)));
+        if store.origin == Origin::Import {
+            any = any.add(about(Subject::Import));
+        }
         find = find.filter(any);
     }
     named(db, find.all(db.orm()).await.map_err(StorageError::query("list the open incidents"))?).await

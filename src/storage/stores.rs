@@ -4,14 +4,15 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, QueryFilter, QueryOrder, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ModelTrait, QueryFilter,
+    QueryOrder, Set, Statement,
 };
 use url::Url;
 
 use super::error::is_unique_violation;
 use super::{Database, StorageError};
 use crate::domain::catalogue::CHILDREN;
-use crate::domain::store::Store;
+use crate::domain::store::{MOVED, Origin, Store};
 use crate::entity::stores;
 
 /// What an operator says about a new store.
@@ -62,6 +63,8 @@ pub struct StoreChanges {
     pub schedule_sweep: Change<String>,
     /// Budget, calls a minute.
     pub calls_per_minute: Change<u32>,
+    /// Who keeps it up to date from now on.
+    pub origin: Option<Origin>,
 }
 
 /// Adds a store.
@@ -70,6 +73,19 @@ pub struct StoreChanges {
 /// [`StorageError::BadStoreName`], [`StorageError::BadStoreUrl`], [`StorageError::StoreExists`] or
 /// [`StorageError::Query`].
 pub async fn add_store(db: &Database, new: &NewStore) -> Result<Store, StorageError> {
+    let transaction = db.begin_write().await?;
+    let store = add_in(&transaction, new, Origin::Manual, db.clock().now()).await?;
+    transaction.commit().await.map_err(StorageError::query("add the store"))?;
+    Ok(store)
+}
+
+/// [`add_store`] within a transaction.
+pub(super) async fn add_in(
+    transaction: &DatabaseTransaction,
+    new: &NewStore,
+    origin: Origin,
+    now: DateTime<Utc>,
+) -> Result<Store, StorageError> {
     check_name(&new.name)?;
     check_url(&new.name, &new.url)?;
     let row = stores::ActiveModel {
@@ -82,18 +98,17 @@ pub async fn add_store(db: &Database, new: &NewStore) -> Result<Store, StorageEr
         schedule_sweep: Set(new.schedule_sweep.clone()),
         calls_per_minute: Set(new.calls_per_minute.map(i64::from)),
         change_seq: Set(0),
-        created_at: Set(db.clock().now()),
+        created_at: Set(now),
+        origin: Set(kept(origin)),
         ..Default::default()
     };
-    let transaction = db.begin_write().await?;
-    let row = row.insert(&transaction).await.map_err(|error| {
+    let row = row.insert(transaction).await.map_err(|error| {
         if is_unique_violation(&error) {
             StorageError::StoreExists { name: new.name.clone() }
         } else {
             StorageError::query("add the store")(error)
         }
     })?;
-    transaction.commit().await.map_err(StorageError::query("add the store"))?;
     store_of(row)
 }
 
@@ -136,15 +151,98 @@ pub async fn change_store(db: &Database, name: &str, changes: &StoreChanges) -> 
     if let Some(url) = &changes.url {
         check_url(name, url)?;
     }
-    edit(db, name, |row| {
-        if let Some(url) = &changes.url {
-            row.url = Set(url.to_string());
+    edit(db, name, |row| set(row, changes)).await
+}
+
+/// Writes changes into a row; what stays is not touched.
+fn set(row: &mut stores::ActiveModel, changes: &StoreChanges) {
+    if let Some(url) = &changes.url {
+        row.url = Set(url.to_string());
+        row.pending_url = Set(None);
+        // It was waited for.
+        if row.paused_reason.as_ref().as_ref().is_some_and(|reason| reason.starts_with(MOVED)) {
+            resumed(row);
         }
-        apply(&mut row.timezone, &changes.timezone, Clone::clone);
-        apply(&mut row.schedule_full, &changes.schedule_full, Clone::clone);
-        apply(&mut row.schedule_incremental, &changes.schedule_incremental, Clone::clone);
-        apply(&mut row.schedule_sweep, &changes.schedule_sweep, Clone::clone);
-        apply(&mut row.calls_per_minute, &changes.calls_per_minute, |calls| i64::from(*calls));
+    }
+    apply(&mut row.timezone, &changes.timezone, Clone::clone);
+    apply(&mut row.schedule_full, &changes.schedule_full, Clone::clone);
+    apply(&mut row.schedule_incremental, &changes.schedule_incremental, Clone::clone);
+    apply(&mut row.schedule_sweep, &changes.schedule_sweep, Clone::clone);
+    apply(&mut row.calls_per_minute, &changes.calls_per_minute, |calls| i64::from(*calls));
+    if let Some(origin) = changes.origin {
+        row.origin = Set(kept(origin));
+    }
+}
+
+/// What the import makes of a store it has brought: its settings, and why it rests from now on ([`Change::Clear`]: not any more). A pause by
+/// a person stays. Gives `false`, and changes nothing, when the store is gone or not the import's any more.
+pub(super) async fn follow_in(
+    transaction: &DatabaseTransaction,
+    store: &Store,
+    changes: &StoreChanges,
+    pause: &Change<&'static str>,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let failed = || StorageError::query("change the imported store");
+    if let Some(url) = &changes.url {
+        check_url(&store.name, url)?;
+    }
+    let found = stores::Entity::find_by_id(store.id).one(transaction).await.map_err(failed())?;
+    let Some(found) = found.filter(|found| origin_of(found.origin.as_deref()) == Origin::Import) else {
+        return Ok(false);
+    };
+    let paused_by_person =
+        found.paused_at.is_some() && found.paused_by.is_none() && found.paused_until.is_none_or(|until| now < until);
+    let mut row: stores::ActiveModel = found.into();
+    set(&mut row, changes);
+    match pause {
+        _ if paused_by_person => {}
+        Change::Keep => {}
+        Change::Set(reason) => {
+            row.paused_at = Set(Some(now));
+            row.paused_reason = Set(Some((*reason).to_owned()));
+            row.paused_until = Set(None);
+            row.paused_by = Set(kept(Origin::Import));
+        }
+        Change::Clear => resumed(&mut row),
+    }
+    row.update(transaction).await.map(|_| true).map_err(failed())
+}
+
+/// What the vendor has told about a store; `None` leaves what is known.
+#[derive(Clone, Debug, Default)]
+pub struct Learnt {
+    /// How the vendor names it.
+    pub remote_id: Option<String>,
+    /// The shop's own domain.
+    pub domain: Option<String>,
+    /// Its time zone (IANA name).
+    pub timezone: Option<String>,
+    /// Where calls go.
+    pub url: Option<Url>,
+    /// Where they would go if a person approved it; what waited before does not any more.
+    pub pending_url: Option<Url>,
+}
+
+/// Writes down what the vendor has told about the store of that name.
+///
+/// # Errors
+/// [`StorageError::UnknownStore`], [`StorageError::Query`] or [`StorageError::Corrupt`].
+pub async fn learn(db: &Database, name: &str, learnt: Learnt) -> Result<Store, StorageError> {
+    edit(db, name, |row| {
+        for (column, told) in [
+            (&mut row.remote_id, learnt.remote_id),
+            (&mut row.domain, learnt.domain),
+            (&mut row.timezone, learnt.timezone),
+        ] {
+            if told.is_some() {
+                *column = Set(told);
+            }
+        }
+        if let Some(url) = learnt.url {
+            row.url = Set(url.into());
+        }
+        row.pending_url = Set(learnt.pending_url.map(String::from));
     })
     .await
 }
@@ -167,6 +265,7 @@ pub async fn pause_store(
         }
         row.paused_reason = Set(reason.map(str::to_owned));
         row.paused_until = Set(until);
+        row.paused_by = Set(None);
     })
     .await
 }
@@ -176,12 +275,14 @@ pub async fn pause_store(
 /// # Errors
 /// [`StorageError::UnknownStore`], [`StorageError::Query`] or [`StorageError::Corrupt`].
 pub async fn resume_store(db: &Database, name: &str) -> Result<Store, StorageError> {
-    edit(db, name, |row| {
-        row.paused_at = Set(None);
-        row.paused_reason = Set(None);
-        row.paused_until = Set(None);
-    })
-    .await
+    edit(db, name, resumed).await
+}
+
+fn resumed(row: &mut stores::ActiveModel) {
+    row.paused_at = Set(None);
+    row.paused_reason = Set(None);
+    row.paused_until = Set(None);
+    row.paused_by = Set(None);
 }
 
 /// Removes the store of that name with everything we hold of it. A run of it in flight loses its lease by that.
@@ -243,7 +344,11 @@ pub async fn check_new_name(db: &Database, name: &str) -> Result<(), StorageErro
     }
 }
 
-fn check_name(name: &str) -> Result<(), StorageError> {
+/// Whether a store may have that name.
+///
+/// # Errors
+/// [`StorageError::BadStoreName`].
+pub fn check_name(name: &str) -> Result<(), StorageError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
     if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
         Ok(())
@@ -266,6 +371,15 @@ fn check_url(name: &str, url: &Url) -> Result<(), StorageError> {
     Err(StorageError::BadStoreUrl { name: name.to_owned(), reason })
 }
 
+/// How an origin is kept: by hand is nothing.
+fn kept(origin: Origin) -> Option<String> {
+    (origin != Origin::Manual).then(|| origin.as_str().to_owned())
+}
+
+fn origin_of(kept: Option<&str>) -> Origin {
+    kept.and_then(Origin::parse).unwrap_or(Origin::Manual)
+}
+
 fn store_of(row: stores::Model) -> Result<Store, StorageError> {
     let corrupt = |column| StorageError::Corrupt { table: "stores", row: row.name.clone(), column };
     Ok(Store {
@@ -281,6 +395,8 @@ fn store_of(row: stores::Model) -> Result<Store, StorageError> {
         paused_at: row.paused_at,
         paused_reason: row.paused_reason,
         paused_until: row.paused_until,
+        paused_by: origin_of(row.paused_by.as_deref()),
+        origin: origin_of(row.origin.as_deref()),
         schedule_full: row.schedule_full,
         schedule_incremental: row.schedule_incremental,
         schedule_sweep: row.schedule_sweep,

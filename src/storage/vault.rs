@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
+use sea_orm::DatabaseTransaction;
 use tracing::{info, warn};
 use url::Url;
 
@@ -107,17 +108,35 @@ impl Vault {
     /// Seals a credential and makes it the store's; its state begins anew as `ok`, never used. The same secret keeps its
     /// fingerprint.
     pub async fn put(&self, db: &Database, store_id: i64, plain: PlainCredential) -> Result<(), VaultError> {
-        let before = credentials::load_credential(db, store_id).await?.filter(|before| {
+        let before = credentials::load_credential(db, store_id).await?;
+        credentials::put_sealed_by(db, store_id, || self.sealed(store_id, plain, before)).await
+    }
+
+    /// [`Vault::put`] within a transaction; `before` is what the store had.
+    pub(super) async fn put_in(
+        &self,
+        db: &Database,
+        transaction: &DatabaseTransaction,
+        store_id: i64,
+        plain: PlainCredential,
+        before: Option<SealedCredential>,
+    ) -> Result<(), VaultError> {
+        credentials::put_sealed_in(db, transaction, store_id, || self.sealed(store_id, plain, before)).await
+    }
+
+    fn sealed(
+        &self,
+        store_id: i64,
+        plain: PlainCredential,
+        before: Option<SealedCredential>,
+    ) -> Result<NewCredential, VaultError> {
+        let same = before.filter(|before| {
             let opened = self.open_place(&place(store_id), &before.sealed.key_id, &before.sealed.secret);
             opened.is_ok_and(|secret| !secret.is_empty() && secret.expose() == plain.secret.expose())
         });
-        let seal = || {
-            self.read_again()?;
-            let keys = self.keys();
-            let fingerprint = before.map(|before| before.sealed.fingerprint);
-            Ok::<_, VaultError>(seal(&keys, store_id, plain, fingerprint)?)
-        };
-        credentials::put_sealed_by(db, store_id, seal).await
+        self.read_again()?;
+        let fingerprint = same.map(|before| before.sealed.fingerprint);
+        Ok(seal(&self.keys(), store_id, plain, fingerprint)?)
     }
 
     /// Seals a credential with a new token in the place of the one whose renewal was claimed. `false`, and nothing is stored, when
@@ -130,20 +149,10 @@ impl Vault {
         renewal::store(db, claim, seal).await
     }
 
-    /// Whether a stored credential opens, for `netosync check`.
-    pub fn try_open(&self, found: &SealedCredential) -> Result<(), CrypterError> {
-        let sealed = &found.sealed;
-        self.open_place(&place(found.store_id), &sealed.key_id, &sealed.secret)?;
-        self.open_beside(found.store_id, sealed)?;
-        Ok(())
-    }
-
-    /// Opens the credential of a store; `store` is its name, for the error.
-    pub async fn open(&self, db: &Database, store_id: i64, store: &str) -> Result<Credential, VaultError> {
-        let found = credentials::load_credential(db, store_id).await?;
-        let found = found.ok_or_else(|| VaultError::Missing { store: store.to_owned() })?;
+    /// Opens a stored credential that is at hand.
+    pub fn opened(&self, found: SealedCredential) -> Result<Credential, CrypterError> {
         let (standing, failing) = (found.standing(), found.is_failing());
-        let sealed = found.sealed;
+        let (store_id, sealed) = (found.store_id, found.sealed);
         let secret = self.open_place(&place(store_id), &sealed.key_id, &sealed.secret)?;
         let (refresh, client_secret) = self.open_beside(store_id, &sealed)?;
         Ok(Credential {
@@ -162,6 +171,21 @@ impl Vault {
             standing,
             failing,
         })
+    }
+
+    /// Whether a stored credential opens, for `netosync check`.
+    pub fn try_open(&self, found: &SealedCredential) -> Result<(), CrypterError> {
+        let sealed = &found.sealed;
+        self.open_place(&place(found.store_id), &sealed.key_id, &sealed.secret)?;
+        self.open_beside(found.store_id, sealed)?;
+        Ok(())
+    }
+
+    /// Opens the credential of a store; `store` is its name, for the error.
+    pub async fn open(&self, db: &Database, store_id: i64, store: &str) -> Result<Credential, VaultError> {
+        let found = credentials::load_credential(db, store_id).await?;
+        let found = found.ok_or_else(|| VaultError::Missing { store: store.to_owned() })?;
+        Ok(self.opened(found)?)
     }
 
     /// The name of the key that seals.

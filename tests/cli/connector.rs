@@ -60,4 +60,10 @@ fn a_users_folder_adds_and_replaces_connectors_and_wrong_files_are_listed_as_wro
     let broken = desk.run(&["--config", "own.toml", "connector", "show", "broken"]).exits(3);
     assert!(broken.err.contains("error: the connector broken cannot be used: connectors/broken.toml:1:"), "{broken:?}");
     desk.run(&["connector", "show", "shop"]).exits(3);
+
+    let check = desk.run(&["--config", "own.toml", "check"]).exits(3);
+    assert!(check.out.contains("problem  connectors: connectors/broken.toml:1:"), "{check:?}");
+    std::fs::remove_file(folder.join("broken.toml")).expect("removed");
+    let check = desk.run(&["--config", "own.toml", "check"]).exits(0);
+    check.says(&["ok       connectors: 1 described in files, 1 of them instead of built-in ones"]);
 }

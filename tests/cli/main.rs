@@ -9,6 +9,7 @@ mod dump;
 mod engines;
 mod forecast;
 mod history;
+mod import;
 mod next_run;
 mod plan;
 #[allow(dead_code, reason = "the other test binary uses all of it")]

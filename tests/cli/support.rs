@@ -167,7 +167,7 @@ fn runtime() -> Runtime {
 }
 
 impl Done {
-    fn of(output: std::io::Result<Output>) -> Self {
+    pub fn of(output: std::io::Result<Output>) -> Self {
         let output = output.expect("the program starts");
         let text = |bytes| String::from_utf8(bytes).expect("the program speaks UTF-8");
         Self { code: output.status.code().expect("an exit code"), out: text(output.stdout), err: text(output.stderr) }

@@ -2,6 +2,7 @@
 
 mod check;
 mod http;
+mod import;
 mod install;
 mod pages;
 mod reload;

@@ -6,6 +6,7 @@ use url::Url;
 use crate::cli::exit::CliError;
 use crate::connector::described::Registry;
 use crate::connector::neto;
+use crate::domain::given;
 use crate::domain::secret::Secret;
 use crate::domain::store::{NETO, Scheme};
 use crate::storage::vault::PlainCredential;
@@ -118,14 +119,7 @@ pub fn scheme() -> impl TypedValueParser<Value = Scheme> {
 
 /// Reads a text that is sent in a header.
 pub fn header(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        Err("it is empty".to_owned())
-    } else if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
-        Ok(text.to_owned())
-    } else {
-        Err("it has a character that cannot be sent in an HTTP header".to_owned())
-    }
+    given::header(text).map_err(|why| format!("it {why}"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 mod add;
 mod address;
 mod check;
-mod identity;
+pub mod identity;
+mod import;
 mod list;
 mod pause;
 mod rekey;
@@ -15,7 +16,9 @@ pub mod view;
 use clap::{Args, Subcommand};
 
 use super::app::App;
+use super::complain;
 use super::exit::{CliError, Exit};
+use crate::domain::store::{Origin, Store};
 use crate::storage::{Database, overview};
 
 /// Add, test and change the stores that are mirrored.
@@ -40,6 +43,7 @@ enum StoreCommand {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Remove(remove::RemoveArgs),
+    Import(import::ImportArgs),
 }
 
 /// Runs the command.
@@ -54,17 +58,29 @@ pub async fn run(app: &App, args: &StoreArgs) -> Result<Exit, CliError> {
         StoreCommand::Pause(args) => pause::pause(app, args).await,
         StoreCommand::Resume(args) => pause::resume(app, args).await,
         StoreCommand::Remove(args) => remove::run(app, args).await,
+        StoreCommand::Import(args) => import::run(app, args).await,
     }
 }
 
 /// Tells what became of a store: its object for scripts, a sentence for people.
-async fn tell(app: &App, db: &Database, name: &str, json: bool, sentence: &str) -> Result<Exit, CliError> {
+pub async fn tell(app: &App, db: &Database, name: &str, json: bool, sentence: &str) -> Result<Exit, CliError> {
     if json {
         crate::cli::say(view::object(app, &overview::of_store(db, name).await?));
     } else {
         crate::cli::say(sentence);
     }
     Ok(Exit::Done)
+}
+
+/// Warns that what a person does to an imported store does not last; `does` is what the next import does.
+fn warn_imported(store: &Store, does: &str) {
+    if store.origin == Origin::Import {
+        let name = &store.name;
+        complain(&format!(
+            "warning: {name} comes from your own database, and the next import {does}; change the row instead, or take the store \
+             over with `netosync store set {name} --origin manual`"
+        ));
+    }
 }
 
 /// An IANA time zone.

@@ -53,6 +53,7 @@ pub async fn run(app: &App, args: &RekeyArgs) -> Result<Exit, CliError> {
     let name = args.name.as_str();
     let db = app.database().await?;
     let store = stores::find_store(&db, name).await?;
+    super::warn_imported(&store, "brings back the key of its row");
     let old = credentials::load_credential(&db, store.id).await?;
     let asked = args.auth.or(old.as_ref().map(|old| old.sealed.scheme));
     let scheme = identity::way_in(&app.connectors(), &store.connector, asked)?;

@@ -33,6 +33,7 @@ pub async fn run(app: &App, args: &RemoveArgs) -> Result<Exit, CliError> {
             "this would remove the store {name} with {what}; nothing was done: `netosync store remove {name} --yes` does it, `netosync store pause {name}` keeps it all and only stops the syncs"
         )));
     }
+    super::warn_imported(&overview.store, "adds it again while its row is there");
     stores::remove_store(&db, name).await?;
     crate::cli::say(format!("removed the store {name} with {what}"));
     Ok(Exit::Done)

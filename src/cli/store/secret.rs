@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::complain;
 use crate::cli::exit::{CliError, Exit};
+use crate::domain::given;
 use crate::domain::secret::Secret;
 use crate::domain::store::Scheme;
 
@@ -77,21 +78,10 @@ fn all(from: impl Read, what: &str) -> Result<Zeroizing<String>, CliError> {
     }
 }
 
-/// The key or token in `text`, without byte order mark and white space around it. Only a password may have any character.
-fn check<'a>(text: &'a str, what: &str, any: bool) -> Result<&'a str, CliError> {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    let refuse = |why: &str| Err(CliError::usage(format!("the {what} {why}")));
-    if text.is_empty() {
-        refuse("is empty: nothing but white space was given")
-    } else if text.contains(['\n', '\r']) {
-        refuse("has more than one line: give it alone, without a name before it or anything after it")
-    } else if text.chars().any(char::is_control) {
-        refuse("has control characters in it: copy it again, as plain text")
-    } else if !any && !text.is_ascii() {
-        refuse("has characters that no key has: copy it again, as plain text")
-    } else {
-        Ok(text)
-    }
+/// The key or token in `text`, without byte order mark and white space around it. A password may have any character.
+fn check<'a>(text: &'a str, what: &str, password: bool) -> Result<&'a str, CliError> {
+    let read = if password { given::password } else { given::key };
+    read(text).map_err(|why| CliError::usage(format!("the {what} {why}")))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{CALLS_PER_MINUTE, address};
 use crate::cli::app::App;
 use crate::cli::exit::{CliError, Exit};
 use crate::config::check_cron;
+use crate::domain::store::Origin;
 use crate::storage::stores::{self, Change, StoreChanges};
 
 /// What stands for "as configured" on the command line.
@@ -41,6 +42,9 @@ pub struct SetArgs {
     /// Calls a minute it gets from us.
     #[arg(long, group = "change", value_name = "N|default", value_parser = calls)]
     calls_per_minute: Option<Setting<u32>>,
+    /// Who keeps it up to date: the commands, or the import out of your own database ([credentials.import]).
+    #[arg(long, group = "change", value_name = "manual|import", value_parser = origin)]
+    origin: Option<Origin>,
     /// Print the store as a JSON object.
     #[arg(long)]
     json: bool,
@@ -65,7 +69,11 @@ pub async fn run(app: &App, args: &SetArgs) -> Result<Exit, CliError> {
         schedule_incremental: change(args.schedule_incremental.as_ref()),
         schedule_sweep: change(args.schedule_sweep.as_ref()),
         calls_per_minute: change(args.calls_per_minute.as_ref()),
+        origin: args.origin,
     };
+    if args.origin.is_none() {
+        super::warn_imported(&before, "brings back what its row says");
+    }
     let after = stores::change_store(&db, &args.name, &changes).await?;
     let name = &after.name;
     let sentence = if before.url.host_str() == after.url.host_str() {
@@ -75,6 +83,10 @@ pub async fn run(app: &App, args: &SetArgs) -> Result<Exit, CliError> {
         format!("changed {name}; its key goes to {host} from now on: `netosync store check {name}` tests it there")
     };
     super::tell(app, &db, name, args.json, &sentence).await
+}
+
+fn origin(text: &str) -> Result<Origin, String> {
+    Origin::parse(text).ok_or_else(|| "it is manual or import".to_owned())
 }
 
 fn change<T: Clone>(setting: Option<&Setting<T>>) -> Change<T> {

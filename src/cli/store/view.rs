@@ -7,6 +7,7 @@ use crate::cli::status::{State, why_not};
 use crate::cli::sync::run_json;
 use crate::cli::{runs, text};
 use crate::domain::learned::Learned;
+use crate::domain::store::Origin;
 use crate::storage::credentials::SealedCredential;
 use crate::storage::overview::Overview;
 
@@ -19,6 +20,7 @@ pub fn object(app: &App, overview: &Overview) -> Value {
         "id": store.id,
         "name": store.name,
         "connector": store.connector,
+        "origin": store.origin,
         "url": store.url.as_str(),
         "state": State::of(overview, app.now()),
         "timezone": store.timezone,
@@ -26,6 +28,7 @@ pub fn object(app: &App, overview: &Overview) -> Value {
         "paused_at": store.paused_at,
         "paused_reason": store.paused_reason,
         "paused_until": store.paused_until,
+        "paused_by": store.is_paused(app.now()).then_some(store.paused_by),
         "schedule_full": store.schedule_full,
         "schedule_incremental": store.schedule_incremental,
         "schedule_sweep": store.schedule_sweep,
@@ -83,6 +86,10 @@ pub fn facts(app: &App, overview: &Overview) -> String {
         ("name", store.name.clone()),
         ("connector", if store.has_records() { store.connector.clone() } else { String::new() }),
         ("url", store.url.to_string()),
+        (
+            "origin",
+            if store.origin == Origin::Import { "your own database (import)".to_owned() } else { String::new() },
+        ),
         ("state", state.words().to_owned()),
         ("why", why_not(overview, now).join("; ")),
         (if store.has_records() { "records" } else { "products" }, overview.products.to_string()),

@@ -10,7 +10,7 @@ use crate::cli::text;
 use crate::domain::error::ErrorClass;
 use crate::domain::incident::IncidentKind;
 use crate::domain::run::RunState;
-use crate::domain::store::CredentialState;
+use crate::domain::store::{CredentialState, Origin};
 use crate::scheduler::due::{Due, Reason as NotDue};
 use crate::scheduler::plan::{Plan, Planned};
 
@@ -58,6 +58,7 @@ pub fn chain(facts: &Facts<'_>) -> Vec<Reason> {
                 let says = format!("since {since}: {}", incident.sentence);
                 Reason::wrong("vendor", VENDOR, says, None)
             }
+            IncidentKind::ImportFailed => Reason::fine("import", format!("since {since}: {}", incident.sentence)),
             _ => Reason::fine("incident", format!("open since {since}: {}", incident.sentence)),
         }
     }));
@@ -90,7 +91,11 @@ fn pause(facts: &Facts<'_>) -> Reason {
     let since = store.paused_at.map_or(String::new(), |at| format!(" since {}", text::time(at)));
     let until = store.paused_until.map_or("until resumed".to_owned(), |at| format!("until {}", text::time(at)));
     let why = store.paused_reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-    let fix = format!("netosync store resume {}", store.name);
+    let fix = match store.paused_by {
+        Origin::Manual => format!("netosync store resume {}", store.name),
+        // A resume lasts until the next import.
+        Origin::Import => "netosync store import".to_owned(),
+    };
     Reason::wrong("pause", DECIDED, format!("paused{since}, {until}{why}"), Some(fix))
 }
 

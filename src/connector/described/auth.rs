@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Path, Template};
+use url::Url;
+
+use super::{Description, Path, Template};
+use crate::connector::oauth::{Encoding, Endpoint, LoginForm, SecretIn};
+use crate::domain::error::{ErrorClass, RemoteError};
 
 /// One way in, a table `[auth.SCHEME]` of the file. What it needs from the operator (keys, client id, user name)
 /// is in the store's credential, never here.
@@ -67,24 +71,6 @@ pub struct TokenCall {
     pub extra: BTreeMap<String, String>,
 }
 
-/// How a token or login call's body is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// `application/x-www-form-urlencoded`, the standard.
-    Form,
-    /// `application/json`.
-    Json,
-}
-
-/// Where a token call carries client id and secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretIn {
-    /// As `client_id` and `client_secret` in the body.
-    Body,
-    /// As HTTP Basic authorization.
-    Basic,
-}
-
 /// A login call (POST).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Login {
@@ -98,4 +84,54 @@ pub struct Login {
     pub token: Path,
     /// Where the token's life in seconds is in the answer, if anywhere; otherwise HTTP 401 is what ends it.
     pub expires_in: Option<Path>,
+}
+
+impl Auth {
+    /// Where a store's tokens are got, for the two ways of OAuth 2.0; `None` for the others.
+    ///
+    /// # Errors
+    /// `Config` when no URL can be made of it.
+    #[must_use]
+    pub fn endpoint(&self, description: &Description, store: &Url) -> Option<Result<Endpoint, RemoteError>> {
+        let (Self::ClientCredentials(call) | Self::AuthorizationCode { token: call, .. }) = self else { return None };
+        let endpoint = |token_url| Endpoint {
+            encoding: call.encoding,
+            secret_in: call.secret_in,
+            scopes: call.scopes.clone(),
+            extra: call.extra.clone().into_iter().collect(),
+            ..Endpoint::new(token_url)
+        };
+        Some(url(description, &call.token_url, store).map(endpoint))
+    }
+
+    /// Where a person agrees; `None` for other ways than the authorization code.
+    ///
+    /// # Errors
+    /// `Config` when no URL can be made of it.
+    #[must_use]
+    pub fn authorize_url(&self, description: &Description, store: &Url) -> Option<Result<Url, RemoteError>> {
+        let Self::AuthorizationCode { authorize_url, .. } = self else { return None };
+        Some(url(description, authorize_url, store))
+    }
+}
+
+impl Login {
+    /// How a store is logged in to.
+    ///
+    /// # Errors
+    /// `Config` when no URL can be made of it.
+    pub fn form(&self, description: &Description, store: &Url) -> Result<LoginForm, RemoteError> {
+        // The form fills the two in by itself.
+        let open = |text: &Template| text.fill(&[("username", "{username}"), ("password", "{password}")]);
+        let fields = self.body.iter().map(|(name, text)| (name.clone(), open(text))).collect();
+        Ok(LoginForm { url: url(description, &self.url, store)?, encoding: self.encoding, fields })
+    }
+}
+
+fn url(description: &Description, template: &Template, store: &Url) -> Result<Url, RemoteError> {
+    let text = description.at(template, store);
+    Url::parse(&text).map_err(|_| {
+        let sentence = format!("{template} of connector {} makes no address of {store}", description.name);
+        RemoteError::new(ErrorClass::Config, sentence).hint("look at the store's URL and at the connector's file")
+    })
 }

@@ -27,7 +27,7 @@ mod tests;
 mod walk;
 
 pub use ask::Ask;
-pub use auth::{Auth, Encoding, Login, SecretIn, TokenCall};
+pub use auth::{Auth, Login, TokenCall};
 pub use description::{Check, Code, Cursor, CursorFormat, Description, Errors, Failed, Flatten, Stream};
 pub use mark::Mark;
 pub use mistake::Mistake;

@@ -55,7 +55,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::connector::described::{Encoding, Position, Registry, SecretIn, Template, TokenCall};
+    use crate::connector::described::{Position, Registry, Template, TokenCall};
+    use crate::connector::oauth::{Encoding, SecretIn};
     use crate::domain::http::HeaderText;
     use crate::domain::lifecycle::Standing;
     use crate::domain::store::Scheme;
@@ -79,6 +80,7 @@ mod tests {
             token_url: None,
             scopes: None,
             expires_at: None,
+            renewed_at: None,
             fingerprint: String::new(),
             standing: Standing::working(DateTime::UNIX_EPOCH),
             failing: false,

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use url::Url;
 
-use super::{Description, Mark, Page, Position, Registry};
+use super::{Auth, Description, Mark, Page, Position, Registry};
+use crate::connector::oauth::{Encoding, SecretIn};
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::Answer;
 
@@ -52,6 +53,7 @@ impl Fake {
         let size = param("size").unwrap_or(self.size).min(self.cap);
         let start = match style {
             "page" => (param("page").expect("a page") - self.first) * size,
+            "last" => param("start").map_or(0, |last| last + 1),
             _ => param("start").unwrap_or(0),
         };
         let end = (start + size).min(self.records);
@@ -108,6 +110,7 @@ proptest! {
             ("body", format!("\"offset\", in = \"body\", param = \"f.start\", size_param = \"f.size\", size = {size}")),
             ("link", "\"next-link\", path = \"next\"".to_owned()),
             ("header", "\"next-link\", path = \"header:link\"".to_owned()),
+            ("last", format!("\"cursor\", param = \"start\", last = \"id\", {sized}")),
             ("cursor", format!("\"cursor\", param = \"start\", path = \"token\", {sized}")),
         ];
         let expected: Vec<String> = (0..records).map(|id| id.to_string()).collect();
@@ -481,4 +484,32 @@ fn the_worked_example_of_the_documentation_is_read_and_every_key_is_explained() 
     for key in keys.filter(|key| !own.contains(key)) {
         assert!(page.contains(&format!("`{key}`")) || page.contains(&format!("{key} = ")), "{key} is not explained");
     }
+}
+
+#[test]
+fn the_ways_in_of_the_built_in_connectors_lead_to_the_documented_addresses() {
+    let address = |name: &str, scheme: &str| {
+        let description = built_in(name);
+        let auth = description.auth_of(scheme).expect("a way in").clone();
+        auth.endpoint(&description, &store()).expect("a token endpoint").expect("a URL").token_url.to_string()
+    };
+    assert_eq!(address("netexplorer", "client-credentials"), "https://api.example.com/oauth2/token");
+    assert_eq!(address("net-api", "authorization-code"), "https://api.example.com/oauth/token");
+    assert_eq!(address("neos", "authorization-code"), "https://api.example.com/connect/token");
+    let neos = built_in("neos");
+    let code = neos.auth_of("authorization-code").expect("a way in");
+    let consent = code.authorize_url(&neos, &store()).expect("an address").expect("a URL");
+    assert_eq!(consent.as_str(), "https://api.example.com/connect/authorize");
+    let endpoint = code.endpoint(&neos, &store()).expect("a token endpoint").expect("a URL");
+    assert_eq!((endpoint.secret_in, endpoint.scopes), (SecretIn::Body, vec!["profile".to_owned(), "email".to_owned()]));
+
+    let netexplorer = built_in("netexplorer");
+    let Some(Auth::Login(login)) = netexplorer.auth_of("login") else { panic!("a login") };
+    let form = login.form(&netexplorer, &store()).expect("a form");
+    assert_eq!((form.url.as_str(), form.encoding), ("https://api.example.com/api/auth", Encoding::Json));
+    assert_eq!(
+        form.fields,
+        [("password".to_owned(), "{password}".to_owned()), ("user".to_owned(), "{username}".to_owned())]
+    );
+    assert_eq!(login.token.to_string(), "token");
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::section::{Section, shown, text_of};
 use crate::connector::described::mistake::Mistakes;
-use crate::connector::described::{Auth, Encoding, Login, SecretIn, Template, TokenCall};
+use crate::connector::described::{Auth, Login, Template, TokenCall};
+use crate::connector::oauth::{Encoding, SecretIn};
 
 const SCHEMES: [&str; 6] = ["bearer", "header-key", "header-pair", "client-credentials", "authorization-code", "login"];
 const ENCODINGS: [(&str, Encoding); 2] = [("form", Encoding::Form), ("json", Encoding::Json)];

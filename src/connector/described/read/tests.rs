@@ -80,6 +80,9 @@ fn a_file_that_is_too_large_or_no_utf8_is_refused() {
 
 #[test]
 fn a_mistake_counts_characters_and_not_bytes() {
+    let text = EVERYTHING.replace("query = { fields = \"id\" }", "query = { \"é\" = \"é\", b = [] }");
+    let mistakes = Description::parse(text.as_bytes(), "everything").expect_err("a list");
+    assert_eq!(lines(&mistakes), "42:26: `check.query.b` must be a text, a whole number, true or false");
     let text = EVERYTHING.replace("title = \"Everything\"", "\"títle\" = 1 ");
     let mistakes = Description::parse(text.as_bytes(), "everything").expect_err("an unknown key");
     assert_eq!(lines(&mistakes), "3:1: a connector has no key `títle`; write `title` if that is meant");
