@@ -15,6 +15,10 @@ mod plan;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/postgres.rs"]
 mod postgres;
+mod records;
+#[allow(dead_code, reason = "the other test binary uses all of it")]
+#[path = "../it/support/rest.rs"]
+mod rest;
 mod secrets;
 mod store;
 mod support;

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::dump::dump;
 use crate::postgres::Scratch;
+use crate::rest::Rest;
 
 /// A key that opens nothing. It is the canary of the tests that look for leaks.
 pub const KEY: &str = "canary-key-of-the-tests-012345ab";
@@ -89,6 +90,16 @@ impl Desk {
         self.runtime.block_on(SimulatedStore::start(listen, config)).expect("a free port")
     }
 
+    /// A small API that lets [`KEY`] in, and a connector `rest` that describes these streams of it.
+    pub fn rest(&self, streams: &str) -> Rest {
+        let rest = self.runtime.block_on(Rest::start());
+        rest.api().key = KEY.to_owned();
+        let file = format!("name = \"rest\"\ntitle = \"Rest\"\n[auth.bearer]\n{streams}");
+        std::fs::create_dir_all(self.folder().join("connectors")).expect("a folder");
+        std::fs::write(self.folder().join("connectors/rest.toml"), file).expect("a file");
+        rest
+    }
+
     /// Stops a store, so that its port is closed.
     pub fn close(&self, shop: SimulatedStore) {
         self.runtime.block_on(shop.stop());
@@ -114,6 +125,9 @@ impl Desk {
             ("AUTH__CANARY_MAX_MS", "1"),
         ] {
             command.env(format!("NETOSYNC__{name}"), value);
+        }
+        if self.folder().join("connectors").exists() {
+            command.env("NETOSYNC__CONNECTORS__DIR", "connectors");
         }
         if self.folder().join("master.key").exists() {
             command.env("NETOSYNC__SECRETS__KEY_FILE", "master.key");

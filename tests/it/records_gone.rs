@@ -19,6 +19,7 @@ on_both_engines!(
     more_than_the_guard_lets_pass_waits_for_a_person_or_for_a_second_run,
     what_one_list_lacks_and_the_next_has_is_not_gone,
     what_was_deleted_between_two_pages_hides_no_other,
+    a_list_with_the_newest_first_that_grows_all_the_time_is_mirrored_all_the_same,
     keys_that_come_twice_every_time_are_the_apis_way_but_prove_no_removal,
 );
 
@@ -166,6 +167,23 @@ async fn keys_that_come_twice_every_time_are_the_apis_way_but_prove_no_removal(d
     assert_eq!(world.held("users").await.len(), 6);
 }
 
+async fn a_list_with_the_newest_first_that_grows_all_the_time_is_mirrored_all_the_same(db: TestDb) {
+    let world = Described::new(db, &stream("plain", "users")).await;
+    world.rest.fill("users", 1..=7);
+    world.sync(RunKind::Full).await;
+    world.rest.change("users", |users| drop(users.remove(3)));
+    let mut new = 100;
+    world.rest.hook(move |lists, _| {
+        new += 1;
+        lists.get_mut("users").expect("a list").insert(0, record(new));
+        None
+    });
+    let run = world.sync(RunKind::Sweep).await;
+    assert_eq!((run.verdict, run.counts.removed, &run.error), (Some(Verdict::Repaired), 1, &None));
+    let held = world.held("users").await;
+    assert!(!held.contains_key("4") && held.len() > 10, "{held:?}");
+}
+
 /// An edit between two calls.
 #[derive(Clone, Debug)]
 enum Edit {
@@ -212,12 +230,23 @@ async fn a_moving_list_loses_no_record_that_is_there_throughout(style: &'static 
         None
     });
     let before = world.held("users").await;
+    // New since then, and there before the run begins.
+    world.rest.change("users", |users| {
+        users.push(record(501));
+        users.insert(users.len() / 2, record(502));
+    });
+    let there = world.truth("users");
 
     let run = world.sync(RunKind::Sweep).await;
 
     let (held, truth) = (world.held("users").await, world.truth("users"));
     for key in before.keys().filter(|key| truth.contains_key(*key)) {
         assert!(held.contains_key(key), "{key} is there throughout, and was removed: {:?}", run.error);
+    }
+    if run.verdict != Some(Verdict::Partial) {
+        for key in there.keys().filter(|key| truth.contains_key(*key)) {
+            assert!(held.contains_key(key), "{key} is there throughout, and was not seen: {:?}", run.verdict);
+        }
     }
     // And when all is quiet again, the mirror is exact.
     world.rest.no_hook();

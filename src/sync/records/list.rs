@@ -37,9 +37,9 @@ pub async fn stream(work: &mut AtWork<'_>, api: Described<'_>, stream: &Stream) 
             return Ok(());
         }
         let missing = gone::missing(work, stream).await?;
-        let (now, before) = (work.memory.now.take().unwrap_or_default(), work.memory.before.as_ref());
-        let closing = work.kind == RunKind::Full;
-        let judgement = judge(&now, before, number, missing.products, closing);
+        let (mut now, before) = (work.memory.now.take().unwrap_or_default(), work.memory.before.as_ref());
+        let closing = work.kind != RunKind::Incremental;
+        let judgement = judge(&mut now, before, number, missing.products, closing);
         debug!(stream = stream.name, list = number, missing = missing.products, "the list is judged: {judgement:?}");
         match judgement {
             Judgement::Again => {

@@ -1,7 +1,7 @@
 //! What the lists of a stream have shown, as long as the attempt lasts. It outlives a token that was renewed, and nothing else:
 //! a list that was interrupted proves nothing about what it lacks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -50,19 +50,36 @@ pub struct HeldBack {
     pub allowed: u64,
 }
 
-/// What a list has shown: sixteen bytes for each of its keys.
+/// How a list moved while it was read, as far as it shows that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moved {
+    /// It does not show.
+    #[default]
+    Not,
+    /// Pages began with what the ones before them ended with: records came in before them, or moved there.
+    Down,
+    /// A record came again elsewhere, or there were fewer in all than before.
+    About,
+}
+
+/// What a list has shown: some twenty bytes for each of its keys.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// Whether it was read from its beginning.
     pub whole: bool,
     /// Its pages.
     pub pages: u64,
-    keys: HashSet<u128>,
+    /// How many lists in a row, this one included, lost nothing by the next and moved down at the most.
+    pub steady: u32,
+    /// Where each key stood first.
+    keys: HashMap<u128, u32>,
     /// Keys that came on more than one page.
     twice: HashSet<u128>,
+    /// The place that is read once more, where pages have moved down by more than a page.
+    behind: Option<u32>,
     unreadable: HashSet<u128>,
     total: Option<u64>,
-    shrank: bool,
+    moved: Moved,
     /// Why it may not have been all.
     pub doubt: Option<String>,
 }
@@ -82,22 +99,40 @@ impl Listing {
         total: Option<u64>,
     ) -> usize {
         let before = self.keys.len() + self.unreadable.len();
-        for key in keys {
-            let hash = xxh3_128(key.as_bytes());
-            if !self.keys.insert(hash) {
-                self.twice.insert(hash);
-            }
+        for (at, key) in keys.enumerate() {
+            self.key(at, xxh3_128(key.as_bytes()));
         }
         self.unreadable.extend(unreadable.map(|raw| xxh3_128(raw.as_bytes())));
-        self.shrank |= total.is_some_and(|total| self.total.is_some_and(|before| total < before));
+        if total.is_some_and(|total| self.total.is_some_and(|before| total < before)) {
+            self.moved = Moved::About;
+        }
         self.total = total.or(self.total);
         self.pages += 1;
         self.keys.len() + self.unreadable.len() - before
     }
 
+    /// Takes note of the key that is the page's number `at`.
+    fn key(&mut self, at: usize, hash: u128) {
+        let end = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        match self.keys.get(&hash).copied() {
+            None => {
+                // Something new in the midst of what is read once more.
+                self.moved = self.moved.max(if self.behind.is_some() { Moved::About } else { Moved::Not });
+                self.behind = None;
+                self.keys.insert(hash, end);
+            }
+            Some(place) => {
+                let goes_on = self.behind.map_or(at == 0, |behind| behind == place);
+                self.moved = self.moved.max(if goes_on { Moved::Down } else { Moved::About });
+                self.behind = Some(place + 1).filter(|next| *next < end);
+                self.twice.insert(hash);
+            }
+        }
+    }
+
     /// Whether a record was on it.
     pub fn has(&self, key: &str) -> bool {
-        self.keys.contains(&xxh3_128(key.as_bytes()))
+        self.keys.contains_key(&xxh3_128(key.as_bytes()))
     }
 
     /// Whether an element that is no record was on it.
@@ -115,14 +150,9 @@ impl Listing {
         self.keys.is_empty() && self.unreadable.is_empty()
     }
 
-    /// Whether records moved from one page to another while it was read, as far as it shows that.
-    pub fn moved(&self) -> bool {
-        self.shrank || !self.twice.is_empty()
-    }
-
-    /// Whether a record came twice in this one and in the other: then it is not for having moved.
-    pub fn repeats_as(&self, other: &Self) -> bool {
-        !self.shrank && self.twice == other.twice
+    /// How it moved while it was read. Pages that moved down are read to what was read last, or it was something else.
+    pub fn moved(&self) -> Moved {
+        if self.behind.is_some() { Moved::About } else { self.moved }
     }
 
     /// How many keys came on more than one page.
@@ -130,9 +160,42 @@ impl Listing {
         self.twice.len()
     }
 
-    /// Whether everything on it is on a later one too. What goes while a list is read lets others slip to a page that was read
-    /// before; so a list that lost nothing by the next has let nothing slip in this way.
+    /// Whether the same keys came twice on it as on another.
+    pub fn repeats_as(&self, other: &Self) -> bool {
+        !self.twice.is_empty() && self.twice == other.twice
+    }
+
+    /// Whether everything on it is on a later one too.
     pub fn lost_nothing_by(&self, later: &Self) -> bool {
-        self.keys.is_subset(&later.keys)
+        self.keys.keys().all(|key| later.keys.contains_key(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(pages: &[&[&str]]) -> Moved {
+        let mut listing = Listing::begun(true);
+        for page in pages {
+            listing.page(page.iter().copied(), std::iter::empty(), None);
+        }
+        listing.moved()
+    }
+
+    #[test]
+    fn pages_that_move_down_begin_with_what_was_read_last() {
+        assert_eq!(moved(&[&["a", "b"], &["c", "d"]]), Moved::Not);
+        assert_eq!(moved(&[&["a", "b"], &["b", "c"], &["b", "c"], &["d"]]), Moved::Down);
+        // By more than a page.
+        assert_eq!(moved(&[&["a", "b"], &["c", "d"], &["b", "c"], &["d", "e"]]), Moved::Down);
+        for about in [
+            [&["a", "b"][..], &["c", "a"]],
+            [&["a", "b"], &["a", "c"]],
+            [&["a", "b", "c"], &["b", "x", "c"]],
+            [&["a", "b", "c"], &["b", "a"]],
+        ] {
+            assert_eq!(moved(&about), Moved::About, "{about:?}");
+        }
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! stream ─► list, page by page (rows and checkpoint in one transaction)
-//!             └► at its end: is anything that we hold not on it?
-//!                  nothing ─► next stream
-//!                  something ─► the list once more ─► both lists agree, the guard lets pass ─► marked removed
+//!             └► at its end: does anything that we hold lack, or were there several pages?
+//!                  no ─► next stream
+//!                  yes ─► the list once more, until two in a row agree ─► what lacks is marked removed, if the guard lets it pass
 //! ```
 //! There is no asking by ID here, so what a list lacks may be gone, or may have slipped between two pages while the API's data moved.
-//! [`judge`] says what two lists in a row prove; what is not proven is never marked removed, and the verdict says so.
+//! [`judge`] says what lists in a row prove; what is not proven is never marked removed, and the verdict says so.
 //!
-//! An incremental run lists streams whose API can be asked for what changed since the cursor in that way, and all others whole.
+//! An incremental run lists streams whose API can be asked for what changed since the cursor in that way, and all others whole; once
+//! only, where nothing lacks.
 
 mod calls;
 mod gone;
