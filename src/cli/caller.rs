@@ -39,10 +39,10 @@ impl<'a> Caller<'a> {
         let transport = Transport::new(settings, app.clock.clone())
             .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
         let stop = CancellationToken::new();
-        let _signals = stop_on_signal(stop.clone());
+        let signals = stop_on_signal(stop.clone());
         let context = CallContext::new(&store.name, budget(app, db, store, most).await?, stop.clone());
         let tokens = app.tokens(db, vault, Arc::new(transport));
-        Ok(Self { store, credential, context, tokens, stop, _signals })
+        Ok(Self { store, credential, context, tokens, stop, _signals: signals })
     }
 
     /// Whether a person has asked for an end.

@@ -155,7 +155,7 @@ fn write_canonical(raw: &str, depth: usize, out: &mut String) -> Option<()> {
 }
 
 /// How far the exponents of numbers go that both databases hold exactly.
-const MAX_EXPONENT: i64 = 1000;
+const MAX_EXPONENT: u32 = 1000;
 
 /// The first number in valid JSON that not every database holds, if there is one.
 #[must_use]
@@ -175,7 +175,7 @@ pub fn unstorable_number(raw: &str) -> Option<&str> {
                 let length = bytes[at..].iter().take_while(|byte| b"+-.0123456789eE".contains(byte)).count();
                 let number = &raw[at..at + length];
                 let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-                let small = exponent.parse::<i64>().is_ok_and(|exponent| exponent.abs() <= MAX_EXPONENT);
+                let small = exponent.parse::<i32>().is_ok_and(|exponent| exponent.unsigned_abs() <= MAX_EXPONENT);
                 if !small || digits.len() > MAX_EXPONENT as usize {
                     return Some(number);
                 }

@@ -59,6 +59,7 @@ impl<'a> Api<'a> {
     }
 
     /// The most calls that the connector allows in a minute, if it says so.
+    #[must_use]
     pub fn calls_per_minute(&self) -> Option<u32> {
         match self {
             Self::Neto => None,

@@ -67,12 +67,11 @@ async fn begin(work: &mut AtWork<'_>, stream: &Stream) -> Result<(u32, Position)
     let at = so_far(work).at.clone().filter(|at| at.stream == stream.name);
     // A place that an earlier version of the program or of the file has left is no reason to stop.
     let at = at.and_then(|at| Some((at.list, serde_json::from_value::<Position>(at.position).ok()?)));
-    let (list, position) = match at {
-        Some((list, position)) => (list.max(1), position),
-        None => {
-            work.memory.forget_lists();
-            (1, Position::start(since(work, stream).await?))
-        }
+    let (list, position) = if let Some((list, position)) = at {
+        (list.max(1), position)
+    } else {
+        work.memory.forget_lists();
+        (1, Position::start(since(work, stream).await?))
     };
     if work.memory.now.is_none() {
         work.memory.now = Some(Listing::begun(position.pages == 0));
@@ -108,14 +107,11 @@ async fn pages(
         }
         let page = work.page_of(api, stream, &position).await?;
         commit(work, stream, number, &page).await?;
-        match page.next {
-            Some(next) => position = next,
-            None => {
-                let listing = work.memory.now.get_or_insert_default();
-                listing.doubt.clone_from(&page.doubt);
-                return Ok(page.doubt);
-            }
-        }
+        let Some(next) = page.next else {
+            work.memory.now.get_or_insert_default().doubt.clone_from(&page.doubt);
+            return Ok(page.doubt);
+        };
+        position = next;
         match work.pause().await? {
             // An interrupted list proves nothing about what is gone, so a place is given up between two lists only.
             None | Some(Stop::Yielded) => {}
@@ -170,12 +166,11 @@ fn sorted<'p>(stream: &Stream, page: &'p Page) -> (Vec<Record<'p>>, Vec<Quaranti
             bad.push(none(&reason, data));
             continue;
         }
-        match places.get(key) {
-            Some(place) => records[*place] = Record { key, data },
-            None => {
-                places.insert(key, records.len());
-                records.push(Record { key, data });
-            }
+        if let Some(place) = places.get(key) {
+            records[*place] = Record { key, data };
+        } else {
+            places.insert(key, records.len());
+            records.push(Record { key, data });
         }
     }
     (records, bad)

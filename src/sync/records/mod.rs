@@ -50,7 +50,7 @@ pub async fn all_streams(work: &mut AtWork<'_>, api: Described<'_>) -> Result<En
         }
     }
     gone::settle(work).await?;
-    verdict::verdict(work, api)
+    Ok(verdict::verdict(work, api))
 }
 
 /// How far the run is.
