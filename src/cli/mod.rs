@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod caller;
 mod change_text;
 mod changes;
 mod check;

@@ -17,6 +17,8 @@ mod prune;
 mod queue;
 mod readers;
 mod record_tables;
+mod records;
+mod records_gone;
 mod rehearse;
 mod rotate;
 mod schedule;

@@ -37,9 +37,12 @@ pub fn judge(now: &Listing, before: Option<&Listing>, number: u32, missing: u64,
         return Judgement::Unsure(doubt.clone());
     }
     if !now.whole {
+        // One that is interrupted each time costs the API more than it proves.
         return match number {
-            1 => Judgement::Again,
-            _ => Judgement::Unsure("its list was interrupted twice, so what it lacks is not taken for gone".to_owned()),
+            1 | 2 => Judgement::Again,
+            _ => Judgement::Unsure(
+                "its list was interrupted again and again, so what it lacks is not taken for gone".to_owned(),
+            ),
         };
     }
     let before = before.filter(|before| before.whole);
@@ -143,7 +146,7 @@ mod tests {
         let mut cut = listing(&[&["a"]]);
         cut.whole = false;
         assert_eq!(judge(&cut, None, 1, 0, false), Judgement::Again);
-        assert!(is_unsure(&judge(&cut, None, 2, 1, false), "interrupted twice"));
+        assert!(is_unsure(&judge(&cut, None, 3, 1, false), "interrupted again"));
         assert_eq!(judge(&listing(&[&["a"]]), Some(&cut), 2, 1, false), Judgement::Again, "only one whole list");
         let mut short = listing(&[&["a"]]);
         short.doubt = Some("only 1 came".to_owned());

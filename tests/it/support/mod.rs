@@ -9,6 +9,7 @@ use netosync::domain::secret::Secret;
 use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
+pub mod described;
 pub mod dump;
 pub mod fleet;
 pub mod hook;
@@ -16,6 +17,7 @@ pub mod http;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;
+pub mod rest;
 pub mod retold;
 pub mod theirs;
 pub mod town;
