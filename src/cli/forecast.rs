@@ -8,9 +8,9 @@ use super::text::{number, span};
 use crate::config::Config;
 use crate::domain::finding::Waiting;
 use crate::domain::forecast::{Forecast, Terms};
-use crate::domain::run::{Phase, Run, RunKind};
+use crate::domain::run::{Phase, Run, RunKind, RunState};
 use crate::domain::store::Store;
-use crate::storage::{Database, StorageError, findings};
+use crate::storage::{Database, StorageError, findings, runs};
 
 /// What holds for the calls of a store.
 pub fn terms(config: &Config, store: &Store) -> Terms {
@@ -45,6 +45,19 @@ pub fn sentence(terms: &Terms, run: &Run, held: u64, whole: bool) -> String {
     }
 }
 
+/// What is to be expected of a run of a described connector: what the last one took.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn of_records(db: &Database, store: &Store, held: u64) -> Result<String, StorageError> {
+    let last = runs::newest_each(db, Some(store.id), &[RunState::Succeeded]).await?.remove(&store.id);
+    let cost = last.map_or("how long it takes is not known".to_owned(), |last| {
+        let calls = last.counts.calls;
+        format!("the last run ({}) made {calls} call{}", last.kind, if calls == 1 { "" } else { "s" })
+    });
+    Ok(format!("{} records held; {cost}", number(held)))
+}
+
 /// "128 calls, 27 s at 300 calls a minute".
 pub fn in_words(forecast: &Forecast, calls_per_minute: u32) -> String {
     let Forecast { calls, time } = forecast;
@@ -64,6 +77,10 @@ pub async fn left(
     now: DateTime<Utc>,
 ) -> Result<Option<Forecast>, StorageError> {
     let Some(checkpoint) = run.checkpoint.as_ref().filter(|_| worked_on(run, now)) else { return Ok(None) };
+    if checkpoint.streams.is_some() {
+        // How long the lists of a described connector are, nobody knows before their end.
+        return Ok(None);
+    }
     let waiting = match checkpoint.phase {
         Phase::Walk | Phase::Sample | Phase::Over => Waiting::default(),
         Phase::List | Phase::Look | Phase::Confirm => findings::waiting(db, run.id).await?,

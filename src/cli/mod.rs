@@ -95,7 +95,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Runs(args) => runs::run(&load()?, &args).await,
         Command::Changes(args) => changes::run(&load()?, &args).await,
         Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
-        Command::Connector(args) => connector::run(cli.config.as_deref(), &args),
+        Command::Connector(args) => connector::run(cli.config.as_deref(), &args).await,
         Command::Simulate(args) => simulate::run(&args).await,
     }
 }

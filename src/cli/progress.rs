@@ -53,20 +53,25 @@ impl Progress {
         let before = (held.cast_signed() + run.counts.removed - run.counts.inserted).max(0).cast_unsigned();
         let terms = forecast::terms(&app.config, store);
         if shown && queued && self.foretells {
-            let whole = cursors::read(db, store.id).await?.edited.is_none();
-            let sentence = forecast::sentence(&terms, run, held, whole);
+            let sentence = if store.has_records() {
+                forecast::of_records(db, store, held).await?
+            } else {
+                let whole = cursors::read(db, store.id).await?.edited.is_none();
+                forecast::sentence(&terms, run, held, whole)
+            };
             self.suspend(|| super::complain(&format!("{}: {sentence}", store.name)));
         }
         let bar = self.bars.add(ProgressBar::new(before));
+        let rows = if store.has_records() { "records" } else { "products" };
         let template = if before > 0 {
-            "{prefix} {bar:24} {pos}/~{len} products · {per_sec} · {msg}"
+            format!("{{prefix}} {{bar:24}} {{pos}}/~{{len}} {rows} · {{per_sec}} · {{msg}}")
         } else {
-            "{prefix} {spinner} {pos} products · {per_sec} · {msg} · {elapsed}"
+            format!("{{prefix}} {{spinner}} {{pos}} {rows} · {{per_sec}} · {{msg}} · {{elapsed}}")
         };
-        bar.set_style(ProgressStyle::with_template(template).expect("the templates above are valid"));
+        bar.set_style(ProgressStyle::with_template(&template).expect("the templates above are valid"));
         bar.set_prefix(store.name.clone());
         let (name, plain) = (store.name.clone(), self.plain);
-        Ok(StoreProgress { bar, shown, plain, name, before, terms, ticks: Mutex::new(0) })
+        Ok(StoreProgress { bar, shown, plain, name, rows, before, terms, ticks: Mutex::new(0) })
     }
 
     /// Prints without tearing the bars.
@@ -82,6 +87,8 @@ pub struct StoreProgress {
     shown: bool,
     plain: bool,
     name: String,
+    /// What is counted.
+    rows: &'static str,
     /// Products held before the run.
     before: u64,
     terms: Terms,
@@ -107,7 +114,7 @@ impl StoreProgress {
         let mut ticks = self.ticks.lock().expect("no panic while the ticks are held");
         *ticks += 1;
         if self.plain && (*ticks).is_multiple_of(TICKS_A_LINE) {
-            eprintln!("{}: {seen} products, {message}", self.name);
+            eprintln!("{}: {seen} {}, {message}", self.name, self.rows);
         }
         self.bar.set_message(message);
         Ok(())

@@ -62,7 +62,7 @@ pub fn key(text: &str) -> Result<&str, &'static str> {
     if text.is_ascii() { Ok(text) } else { Err("has characters that no key has: copy it again, as plain text") }
 }
 
-/// [`key`], of which any character may be part.
+/// The password in `text`, which may have other characters than keys have.
 pub fn password(text: &str) -> Result<&str, &'static str> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {

@@ -24,6 +24,24 @@ pub struct Described<'a> {
     pub auth: &'a Auth,
 }
 
+impl<'a> Described<'a> {
+    /// The way into a store that fits its credential.
+    ///
+    /// # Errors
+    /// `Config` when there is none.
+    pub fn of(description: &'a Description, store: &Store, credential: &Credential) -> Result<Self, RemoteError> {
+        let auth = description.auth_of(credential.scheme.as_str()).ok_or_else(|| {
+            let known: Vec<_> = description.auth.iter().map(Auth::scheme).collect();
+            let (store, scheme, connector) = (&store.name, credential.scheme, &description.name);
+            let known = known.join(", ");
+            let said = format!("{store}: its credential is for {scheme}, and connector {connector} knows {known}");
+            RemoteError::new(ErrorClass::Config, said)
+                .hint(format!("netosync store rekey {store} --auth {}", description.auth[0].scheme()))
+        })?;
+        Ok(Self { description, auth })
+    }
+}
+
 impl<'a> Api<'a> {
     /// The connector of a store that is entered with `credential`.
     ///
@@ -37,16 +55,7 @@ impl<'a> Api<'a> {
         let description = connectors.get(&store.connector).map_err(|error| {
             refuse(error.to_string()).hint("`netosync connector check FILE` tells all that is wrong with a file")
         })?;
-        let auth = description.auth_of(credential.scheme.as_str()).ok_or_else(|| {
-            let known: Vec<_> = description.auth.iter().map(Auth::scheme).collect();
-            let (name, scheme, known) = (&store.connector, credential.scheme, known.join(", "));
-            refuse(format!("its credential is for {scheme}, and connector {name} knows {known}")).hint(format!(
-                "netosync store rekey {} --auth {}",
-                store.name,
-                description.auth[0].scheme()
-            ))
-        })?;
-        Ok(Self::Described(Described { description, auth }))
+        Described::of(description, store, credential).map(Self::Described)
     }
 
     /// The most calls that the connector allows in a minute, if it says so.

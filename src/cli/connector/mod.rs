@@ -1,7 +1,9 @@
-//! `netosync connector`: the APIs that are described in files, one file a subcommand. None of them needs the database.
+//! `netosync connector`: the APIs that are described in files, one file a subcommand. Only `try` needs the database and makes
+//! calls.
 
 mod check;
 mod list;
+mod probe;
 mod show;
 mod view;
 
@@ -12,12 +14,13 @@ use clap::{Args, Subcommand};
 use super::app::App;
 use super::exit::{CliError, Exit};
 
-/// Check, list and show the connectors: Neto, and the APIs that are described in files.
+/// Check, list, show and try the connectors: Neto, and the APIs that are described in files.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     netosync connector list\n  \
     netosync connector show netexplorer --source > /etc/netosync/connectors/mine.toml\n  \
-    netosync connector check /etc/netosync/connectors/mine.toml")]
+    netosync connector check /etc/netosync/connectors/mine.toml\n  \
+    netosync connector try mine --store crm")]
 pub struct ConnectorArgs {
     #[command(subcommand)]
     command: ConnectorCommand,
@@ -28,13 +31,15 @@ enum ConnectorCommand {
     List(list::ListArgs),
     Check(check::CheckArgs),
     Show(show::ShowArgs),
+    Try(probe::TryArgs),
 }
 
 /// Runs the command. A file is checked without a configuration.
-pub fn run(config: Option<&Path>, args: &ConnectorArgs) -> Result<Exit, CliError> {
+pub async fn run(config: Option<&Path>, args: &ConnectorArgs) -> Result<Exit, CliError> {
     match &args.command {
         ConnectorCommand::List(args) => Ok(list::run(&App::load(config)?, args)),
         ConnectorCommand::Check(args) => Ok(check::run(args)),
         ConnectorCommand::Show(args) => show::run(&App::load(config)?, args),
+        ConnectorCommand::Try(args) => probe::run(&App::load(config)?, args).await,
     }
 }

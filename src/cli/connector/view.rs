@@ -68,7 +68,8 @@ fn keys(stream: &Stream) -> Vec<String> {
     stream.key.iter().map(ToString::to_string).collect()
 }
 
-fn method(method: Method) -> &'static str {
+/// As HTTP spells it.
+pub fn method(method: Method) -> &'static str {
     match method {
         Method::Get => "GET",
         Method::Post => "POST",

@@ -78,10 +78,10 @@ fn all(from: impl Read, what: &str) -> Result<Zeroizing<String>, CliError> {
     }
 }
 
-/// The key or token in `text`, without byte order mark and white space around it. Only a password may have any character.
-fn check<'a>(text: &'a str, what: &str, any: bool) -> Result<&'a str, CliError> {
-    let read = if any { given::password(text) } else { given::key(text) };
-    read.map_err(|why| CliError::usage(format!("the {what} {why}")))
+/// The key or token in `text`, without byte order mark and white space around it. A password may have any character.
+fn check<'a>(text: &'a str, what: &str, password: bool) -> Result<&'a str, CliError> {
+    let read = if password { given::password } else { given::key };
+    read(text).map_err(|why| CliError::usage(format!("the {what} {why}")))
 }
 
 #[cfg(test)]
