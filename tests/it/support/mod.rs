@@ -10,6 +10,7 @@ use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
 pub mod dump;
+pub mod fakes;
 pub mod fleet;
 pub mod hook;
 pub mod mirrored;
