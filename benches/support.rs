@@ -107,6 +107,7 @@ impl World {
             patience: Patience::Foreground,
             progress: Progress::default(),
             renews: true,
+            connectors: Arc::default(),
         };
         Self { syncer, store, _place: place }
     }

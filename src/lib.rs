@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connect;
 pub mod connector;
 pub mod domain;
 #[allow(dead_code, reason = "the set-based write path goes around most models; a test holds them to the tables")]

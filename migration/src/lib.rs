@@ -32,6 +32,7 @@ mod m20261121_000023_create_consumers;
 mod m20261121_000024_add_audits_to_runs;
 mod m20261121_000025_add_learned_to_stores;
 mod m20261121_000026_add_oauth;
+mod m20261121_000027_create_record_changes;
 mod m20261121_000028_import_stores;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000024_add_audits_to_runs::Migration),
             Box::new(m20261121_000025_add_learned_to_stores::Migration),
             Box::new(m20261121_000026_add_oauth::Migration),
+            Box::new(m20261121_000027_create_record_changes::Migration),
             Box::new(m20261121_000028_import_stores::Migration),
         ]
     }

@@ -11,6 +11,7 @@ use super::exit::CliError;
 use super::patience::patiently;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, DEFAULT_PATH};
+use crate::connector::described::Registry;
 use crate::domain::secret::Secret;
 use crate::storage::master_key::{self, Places};
 use crate::storage::vault::Vault;
@@ -122,8 +123,15 @@ impl App {
     /// What gets tokens.
     #[must_use]
     pub fn tokens(&self, db: &Database, vault: Arc<Vault>, transport: Arc<Transport>) -> Tokens {
-        let (config, clock, name) = (self.config.clone(), self.clock.clone(), self.worker_name.clone());
-        Tokens { db: db.clone(), transport, vault, config, clock, name }
+        let (config, connectors) = (self.config.clone(), self.connectors());
+        let (clock, name) = (self.clock.clone(), self.worker_name.clone());
+        Tokens { db: db.clone(), transport, vault, config, connectors, clock, name }
+    }
+
+    /// The described connectors.
+    #[must_use]
+    pub fn connectors(&self) -> Arc<Registry> {
+        Arc::new(Registry::load(self.config.connectors.dir.as_deref()))
     }
 
     /// Everything a run needs.
@@ -145,6 +153,7 @@ impl App {
             patience,
             progress: Progress::default(),
             renews: true,
+            connectors: self.connectors(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::text::one_line;
-use crate::storage::changes::ChangeLine;
+use crate::storage::changes::{ChangeLine, Subject};
 
 /// The longest value shown whole.
 const LONGEST: usize = 40;
@@ -26,8 +26,11 @@ pub fn change(line: &ChangeLine) -> String {
 }
 
 fn sentence(line: &ChangeLine, what: &[String]) -> String {
-    let sku = one_line(line.sku.as_deref().unwrap_or("?"));
-    format!("{:<8} {sku:<12} {}", line.kind, what.join(", ")).trim_end().to_owned()
+    let name = match &line.subject {
+        Subject::Product { sku, .. } => one_line(sku.as_deref().unwrap_or("?")),
+        Subject::Record { stream, key } => format!("{} {}", one_line(stream), one_line(key)),
+    };
+    format!("{:<8} {name:<12} {}", line.kind, what.join(", ")).trim_end().to_owned()
 }
 
 /// Every value in which `old` and `new` differ; lists of the same length element by element.
@@ -71,8 +74,7 @@ mod tests {
     fn a_change_names_every_column_with_its_old_and_new_value() {
         let line = ChangeLine {
             seq: 1,
-            inventory_id: 7,
-            sku: Some("AB-1".into()),
+            subject: Subject::Product { inventory_id: 7, sku: Some("AB-1".into()) },
             kind: "changed".into(),
             run_id: None,
             at: chrono::DateTime::UNIX_EPOCH,

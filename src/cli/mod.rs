@@ -2,9 +2,11 @@
 
 mod app;
 mod audit;
+mod caller;
 mod change_text;
 mod changes;
 mod check;
+mod connector;
 mod db;
 mod demo;
 mod exit;
@@ -12,6 +14,7 @@ mod forecast;
 mod instances;
 mod keys;
 mod next_run;
+mod oauth;
 mod patience;
 mod progress;
 mod quarantine;
@@ -52,6 +55,8 @@ enum Command {
     Check(check::CheckArgs),
     Db(db::DbArgs),
     Keys(keys::KeysArgs),
+    #[command(subcommand)]
+    Oauth(oauth::OauthCommand),
     Run(run::RunArgs),
     Sync(sync::SyncArgs),
     Audit(audit::AuditArgs),
@@ -60,6 +65,7 @@ enum Command {
     Runs(runs::RunsArgs),
     Changes(changes::ChangesArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Connector(connector::ConnectorArgs),
     Simulate(simulate::SimulateArgs),
 }
 
@@ -80,6 +86,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(&load()?, &args).await,
         Command::Db(args) => db::run(&load()?, &args).await,
         Command::Keys(args) => keys::run(&load()?, &args).await,
+        Command::Oauth(command) => oauth::run(&load()?, &command).await,
         Command::Run(args) => run::run(&load()?, &args).await,
         Command::Audit(args) => audit::run(&load()?, &args).await,
         Command::Sync(args) => sync::run(&load()?, &args).await,
@@ -88,6 +95,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Runs(args) => runs::run(&load()?, &args).await,
         Command::Changes(args) => changes::run(&load()?, &args).await,
         Command::Quarantine(args) => quarantine::run(&load()?, &args).await,
+        Command::Connector(args) => connector::run(cli.config.as_deref(), &args),
         Command::Simulate(args) => simulate::run(&args).await,
     }
 }

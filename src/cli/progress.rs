@@ -11,7 +11,7 @@ use super::forecast;
 use crate::domain::forecast::Terms;
 use crate::domain::run::Run;
 use crate::domain::store::Store;
-use crate::storage::{Database, StorageError, cursors, products};
+use crate::storage::{Database, StorageError, cursors, overview};
 
 /// How many looks lie between two plain lines.
 const TICKS_A_LINE: u32 = 20;
@@ -49,7 +49,7 @@ impl Progress {
         queued: bool,
     ) -> Result<StoreProgress, StorageError> {
         let shown = self.plain || !self.bars.is_hidden();
-        let held = if shown { products::count(db, store.id).await? } else { 0 };
+        let held = if shown { overview::count_held(db, store).await? } else { 0 };
         let before = (held.cast_signed() + run.counts.removed - run.counts.inserted).max(0).cast_unsigned();
         let terms = forecast::terms(&app.config, store);
         if shown && queued && self.foretells {

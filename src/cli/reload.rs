@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use super::app::App;
 use super::exit::CliError;
 use crate::config::{Changes, Config, Live};
+use crate::connector::described::Registry;
 use crate::sync::Syncer;
 use crate::telemetry;
 use crate::transport::{Settings, Transport};
@@ -64,6 +65,7 @@ impl Renewable {
         }
         self.log.set(&config.log.filter)?;
         syncer.config = config.clone();
+        syncer.connectors = Arc::new(Registry::load(config.connectors.dir.as_deref()));
         *self.syncer.write().unwrap_or_else(PoisonError::into_inner) = syncer;
         self.live.set(config);
         Ok(changes)

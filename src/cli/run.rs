@@ -75,6 +75,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
         clock: app.clock.clone(),
         metrics: metrics.clone(),
         watchdog: watchdog.clone(),
+        tokens: syncer.tokens(),
         stop: stop.clone(),
     };
     let _pages = listener.map(|listener| show(listener, pages));

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 pub use live::{Changes, Live};
 pub use rules::check_cron;
 pub use tree::{
-    Auth, Budget, Config, Credentials, Database, Fetch, Http, Import, Log, LogFormat, Notify, Oauth, Quarantine,
-    Removal, Retention, Retry, Schedule, SecretUrl, Secrets, Transport, Worker,
+    Auth, Budget, Config, Connectors, Credentials, Database, Fetch, Http, Import, Log, LogFormat, Notify, Oauth,
+    Quarantine, Removal, Retention, Retry, Schedule, SecretUrl, Secrets, Transport, Worker,
 };
 
 /// Where the configuration is looked for when `--config` is not given.

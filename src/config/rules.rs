@@ -94,6 +94,7 @@ static RULES: &[FieldRule] = &[
     rule("http.listen", Kind::Text(listen)),
     rule("notify.webhook_url", Kind::Secret(webhook_url)),
     rule("notify.remind_hours", Kind::Whole(1, 8760)),
+    rule("connectors.dir", Kind::Text(path)),
     rule("transport.allow_loopback", Kind::Flag),
 ];
 

@@ -33,6 +33,7 @@ pub struct Config {
     pub log: Log,
     pub http: Http,
     pub notify: Notify,
+    pub connectors: Connectors,
     pub transport: Transport,
     /// The keys it was read from, to tell it from another.
     #[serde(skip)]
@@ -161,6 +162,10 @@ section! {
     Notify { #[serde(deserialize_with = "unless_empty")] webhook_url: Option<SecretUrl>, remind_hours: u32 }
 }
 section! {
+    /// `[connectors]`
+    Connectors { #[serde(deserialize_with = "unless_empty")] dir: Option<PathBuf> }
+}
+section! {
     /// `[transport]`
     Transport { allow_loopback: bool }
 }
@@ -201,6 +206,14 @@ impl Worker {
     #[must_use]
     pub fn slice(&self) -> Duration {
         Duration::from_secs(self.slice_secs.into())
+    }
+}
+
+impl Budget {
+    /// Calls a minute for a store: its `own` number, or else the configured one, but not more than `most` of its connector.
+    #[must_use]
+    pub fn of(&self, own: Option<u32>, most: Option<u32>) -> u32 {
+        own.unwrap_or_else(|| most.map_or(self.calls_per_minute, |most| most.min(self.calls_per_minute)))
     }
 }
 

@@ -17,6 +17,16 @@ impl IdDigest {
     pub fn add(&mut self, inventory_id: i64) {
         self.0 = self.0.wrapping_add(xxh3_128(&inventory_id.to_le_bytes()));
     }
+
+    /// Adds a record that was not added before.
+    pub fn add_record(&mut self, stream: &str, key: &str) {
+        self.0 = self.0.wrapping_add(xxh3_128(format!("{stream}\0{key}").as_bytes()));
+    }
+
+    /// Adds what is in another.
+    pub fn add_all(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
 }
 
 impl Extend<i64> for IdDigest {

@@ -58,6 +58,12 @@ pub fn header(text: &str) -> Result<String, &'static str> {
 
 /// The key or token in `text`, without byte order mark and white space around it. The error follows its name.
 pub fn key(text: &str) -> Result<&str, &'static str> {
+    let text = password(text)?;
+    if text.is_ascii() { Ok(text) } else { Err("has characters that no key has: copy it again, as plain text") }
+}
+
+/// [`key`], of which any character may be part.
+pub fn password(text: &str) -> Result<&str, &'static str> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         Err("is empty: nothing but white space was given")
@@ -65,8 +71,6 @@ pub fn key(text: &str) -> Result<&str, &'static str> {
         Err("has more than one line: give it alone, without a name before it or anything after it")
     } else if text.chars().any(char::is_control) {
         Err("has control characters in it: copy it again, as plain text")
-    } else if !text.is_ascii() {
-        Err("has characters that no key has: copy it again, as plain text")
     } else {
         Ok(text)
     }

@@ -154,6 +154,39 @@ fn write_canonical(raw: &str, depth: usize, out: &mut String) -> Option<()> {
     Some(())
 }
 
+/// How far the exponents of numbers go that both databases hold exactly.
+const MAX_EXPONENT: i64 = 1000;
+
+/// The first number in valid JSON that not every database holds, if there is one.
+#[must_use]
+pub fn unstorable_number(raw: &str) -> Option<&str> {
+    let bytes = raw.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += 1 + usize::from(bytes[at] == b'\\');
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let length = bytes[at..].iter().take_while(|byte| b"+-.0123456789eE".contains(byte)).count();
+                let number = &raw[at..at + length];
+                let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+                let small = exponent.parse::<i64>().is_ok_and(|exponent| exponent.abs() <= MAX_EXPONENT);
+                if !small || digits.len() > MAX_EXPONENT as usize {
+                    return Some(number);
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    None
+}
+
 /// Writes `text` as a JSON string.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
@@ -189,6 +222,16 @@ mod tests {
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(canonical(&deep), None);
         assert!(!is_nothing(&deep));
+    }
+
+    #[test]
+    fn numbers_that_no_database_holds_are_found_and_texts_are_not_taken_for_numbers() {
+        for fine in [r#"{"a":[1,-2.5e10,1E-1000],"1e9999":"1e9999 \\\" -1e9999"}"#, "true", "\"\\\\\"", "{}"] {
+            assert_eq!(unstorable_number(fine), None, "{fine}");
+        }
+        assert_eq!(unstorable_number(r#"{"a":"\"","b":[1,1e1001]}"#), Some("1e1001"));
+        assert_eq!(unstorable_number("-1e99999999999999999999"), Some("-1e99999999999999999999"));
+        assert!(unstorable_number(&"9".repeat(1001)).is_some());
     }
 
     #[test]

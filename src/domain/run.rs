@@ -18,8 +18,11 @@
 //! stays `running`, marked, until that worker confirms that it has stopped calling the store, or its lease has run out:
 //! as long as that, no other run of the store may begin, because two callers would share a minute's budget.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::audit::{AuditFindings, AuditRequest, Audited};
 use super::cursor::Newest;
@@ -163,6 +166,48 @@ pub struct Checkpoint {
     /// What an audit has found so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Box<Audited>>,
+    /// How far a run of a described connector is with its streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Box<Streams>>,
+}
+
+/// How far a run of a described connector is with its streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Streams {
+    /// Those that are dealt with.
+    #[serde(default)]
+    pub done: Vec<String>,
+    /// The one that is being read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<StreamPlace>,
+    /// Those that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<StreamFailed>,
+    /// The highest value of each stream's cursor, as the connector writes it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, Json>,
+}
+
+/// Where in a stream a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPlace {
+    /// The stream.
+    pub stream: String,
+    /// Which of its lists is being read; the first is 1.
+    pub list: u32,
+    /// The next page, as the connector writes it.
+    pub position: Json,
+}
+
+/// A stream that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamFailed {
+    /// The stream.
+    pub stream: String,
+    /// Class of the error.
+    pub class: ErrorClass,
+    /// What went wrong.
+    pub said: String,
 }
 
 /// What a run is doing, in the order in which it is done. A kind leaves out what it does not need.

@@ -9,6 +9,9 @@ use super::run::RunKind;
 use super::secret::Secret;
 use super::text_enum::text_enum;
 
+/// The one connector that is programmed; all others are described.
+pub const NETO: &str = "neto";
+
 /// A webstore whose catalogue is mirrored.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -16,7 +19,7 @@ pub struct Store {
     pub id: i64,
     /// Unique name, chosen by the operator.
     pub name: String,
-    /// Which connector speaks to it: `neto`.
+    /// Which connector speaks to it: [`NETO`], or the name of a described one.
     pub connector: String,
     /// The store's address, without the API's path.
     pub url: Url,
@@ -59,7 +62,16 @@ pub struct Store {
     pub origin: Origin,
 }
 
+/// How the reason begins for which a store rests whose domain has changed, until a person approves the new one.
+pub const MOVED: &str = "its domain has changed to ";
+
 impl Store {
+    /// Whether it has records of a described connector instead of products.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.connector != NETO
+    }
+
     /// Its own cron expression for runs of a kind; `None` = the configured one.
     #[must_use]
     pub fn own_schedule(&self, kind: RunKind) -> Option<&str> {

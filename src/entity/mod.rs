@@ -25,6 +25,7 @@ pub mod product_stock;
 pub mod product_texts;
 pub mod products;
 pub mod quarantine;
+pub mod record_changes;
 pub mod records;
 pub mod runs;
 pub mod stores;
@@ -88,6 +89,7 @@ mod tests {
             shape::<super::cursors::Entity>(),
             shape::<super::quarantine::Entity>(),
             shape::<super::records::Entity>(),
+            shape::<super::record_changes::Entity>(),
             shape::<super::credentials::Entity>(),
             shape::<super::oauth_states::Entity>(),
             shape::<super::incidents::Entity>(),

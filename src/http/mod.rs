@@ -6,8 +6,9 @@
 //! | `/readyz` | it serves: the database answers and has the right tables | it stops, or the database is away |
 //! | `/metrics` | always: what Prometheus reads | |
 //!
-//! Everything else is 404. The pages change nothing, take no parameters and hold no secret, but they name the stores, and
-//! anybody who reaches the address may read them. They are served to the very end of a drain.
+//! Everything else is 404, but for the pages on which merchants connect their stores ([`oauth`]), where those are configured. The
+//! pages above change nothing, take no parameters and hold no secret, but they name the stores, and anybody who reaches the address
+//! may read them. They are served to the very end of a drain.
 //!
 //! To add a page: a handler in a file of its own, its route in [`router`]. It must answer within [`serve::LIFETIME`], with a
 //! database that is away too.
@@ -15,6 +16,8 @@
 mod cached;
 pub mod health;
 mod metrics;
+mod oauth;
+pub mod page;
 pub mod serve;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +26,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
 use self::cached::Cached;
@@ -32,6 +35,7 @@ use crate::config::Live;
 use crate::metrics::Metrics;
 use crate::storage::Database;
 use crate::storage::gauges::Gauges;
+use crate::tokens::Tokens;
 use crate::worker::watchdog::Watchdog;
 
 /// What the pages are about.
@@ -46,6 +50,8 @@ pub struct Pages {
     pub metrics: Arc<Metrics>,
     /// Knows whether the process is alive.
     pub watchdog: Watchdog,
+    /// Gets tokens for merchants who connect their stores.
+    pub tokens: Tokens,
     /// Fires when the service begins to stop.
     pub stop: CancellationToken,
 }
@@ -64,6 +70,9 @@ pub fn router(pages: Pages) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
+        .route("/oauth/neto/install", get(oauth::install))
+        .route("/oauth/neto/callback", get(oauth::callback))
+        .route("/oauth/neto/uninstall", post(oauth::uninstall))
         .fallback(async || text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics"))
         .with_state(Arc::new(shared))
 }

@@ -1,33 +1,50 @@
-//! The change feed, read: what became of a store's products, in the order in which it was written.
+//! The change feed, read: what became of a store's products or records, in the order in which it was written.
 //!
-//! It is written by [`super::products`] alone, in the transaction of the rows. A line's number is given out under the lock of
+//! It is written by [`super::products`] and [`super::records`] alone, in the transaction of the rows. A line's number is given out under the lock of
 //! the store's row, which is held until the commit: whoever sees a line sees all before it. Only the oldest lines ever go
 //! ([`super::prune`]), so a reader notices what it has missed by the number of the first line it gets.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Database, StorageError};
-use crate::entity::product_changes::{Column, Entity, Model};
-use crate::entity::stores;
+use crate::domain::store::NETO;
+use crate::entity::{product_changes, record_changes, stores};
 
 /// One line of the feed.
 #[derive(Clone, Debug)]
 pub struct ChangeLine {
     /// Number of the line, gapless per store.
     pub seq: i64,
-    /// The product.
-    pub inventory_id: i64,
-    /// Its SKU at that time.
-    pub sku: Option<String>,
+    /// What it is about.
+    pub subject: Subject,
     /// `added`, `changed`, `removed` or `restored`.
     pub kind: String,
-    /// Column or child table to `[old, new]`; of a product that is new all it has, nothing for one that was removed.
+    /// Column or child table, or field of the record, to `[old, new]`; of what is new all it has, nothing for what was removed.
     pub fields: Option<serde_json::Value>,
     /// The run that saw it; its history may be forgotten.
     pub run_id: Option<i64>,
     /// When it was stored.
     pub at: DateTime<Utc>,
+}
+
+/// What a line is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A product.
+    Product {
+        /// Its key.
+        inventory_id: i64,
+        /// Its SKU at that time.
+        sku: Option<String>,
+    },
+    /// A record of a described connector.
+    Record {
+        /// Its stream.
+        stream: String,
+        /// Its key there.
+        key: String,
+    },
 }
 
 /// The lines after number `after`, oldest first, at most `limit`; with `None` from the oldest that is there.
@@ -42,25 +59,24 @@ pub async fn after(
     limit: u64,
 ) -> Result<Vec<ChangeLine>, StorageError> {
     // Read before the lines: every line up to this number is there by then, or was forgotten.
-    let last = last(db, store_id).await?;
+    let store = store(db, store_id).await?;
+    let last = store.change_seq;
     if let Some(seq) = after.filter(|seq| *seq > last) {
         return Err(StorageError::ChangesAhead { seq, last });
     }
-    let lines = Entity::find()
-        .filter(Column::StoreId.eq(store_id))
-        .filter(Column::Seq.gt(after.unwrap_or(0)))
-        .order_by_asc(Column::Seq)
-        .limit(limit)
-        .all(db.orm())
-        .await
-        .map_err(StorageError::query("read the change feed"))?;
+    let lines = if store.connector == NETO {
+        of_products(db, store_id, after.unwrap_or(0), limit).await
+    } else {
+        of_records(db, store_id, after.unwrap_or(0), limit).await
+    };
+    let lines = lines.map_err(StorageError::query(DOING))?;
     if let Some(after) = after {
         let first = lines.first().map_or(last + 1, |line| line.seq);
         if first > after + 1 {
             return Err(StorageError::ChangesGone { asked: after + 1, first });
         }
     }
-    Ok(lines.into_iter().map(line).collect())
+    Ok(lines)
 }
 
 /// The number of the last line that was ever written; 0 when there was none.
@@ -68,19 +84,34 @@ pub async fn after(
 /// # Errors
 /// [`StorageError::UnknownStore`], [`StorageError::Query`].
 pub async fn last(db: &Database, store_id: i64) -> Result<i64, StorageError> {
-    let store = stores::Entity::find_by_id(store_id).one(db.orm()).await;
-    let store = store.map_err(StorageError::query("read the change feed"))?;
-    store.map(|store| store.change_seq).ok_or_else(|| StorageError::UnknownStore { name: format!("number {store_id}") })
+    Ok(store(db, store_id).await?.change_seq)
 }
 
-fn line(row: Model) -> ChangeLine {
-    ChangeLine {
-        seq: row.seq,
-        inventory_id: row.inventory_id,
-        sku: row.sku,
-        kind: row.kind,
-        fields: row.fields,
-        run_id: row.run_id,
-        at: row.at,
-    }
+const DOING: &str = "read the change feed";
+
+async fn store(db: &Database, store_id: i64) -> Result<stores::Model, StorageError> {
+    let store = stores::Entity::find_by_id(store_id).one(db.orm()).await.map_err(StorageError::query(DOING))?;
+    store.ok_or_else(|| StorageError::UnknownStore { name: format!("number {store_id}") })
+}
+
+async fn of_products(db: &Database, store_id: i64, after: i64, limit: u64) -> Result<Vec<ChangeLine>, DbErr> {
+    use product_changes::{Column, Entity, Model};
+    let find = Entity::find().filter(Column::StoreId.eq(store_id)).filter(Column::Seq.gt(after));
+    let rows = find.order_by_asc(Column::Seq).limit(limit).all(db.orm()).await?;
+    let line = |row: Model| {
+        let Model { seq, inventory_id, sku, kind, fields, run_id, at, .. } = row;
+        ChangeLine { seq, subject: Subject::Product { inventory_id, sku }, kind, fields, run_id, at }
+    };
+    Ok(rows.into_iter().map(line).collect())
+}
+
+async fn of_records(db: &Database, store_id: i64, after: i64, limit: u64) -> Result<Vec<ChangeLine>, DbErr> {
+    use record_changes::{Column, Entity, Model};
+    let find = Entity::find().filter(Column::StoreId.eq(store_id)).filter(Column::Seq.gt(after));
+    let rows = find.order_by_asc(Column::Seq).limit(limit).all(db.orm()).await?;
+    let line = |row: Model| {
+        let Model { seq, stream, key, kind, fields, run_id, at, .. } = row;
+        ChangeLine { seq, subject: Subject::Record { stream, key }, kind, fields, run_id, at }
+    };
+    Ok(rows.into_iter().map(line).collect())
 }

@@ -175,6 +175,20 @@ pub(super) async fn put_sealed_in<E: From<StorageError>>(
     Ok(())
 }
 
+/// Forgets the credential of a store, secrets and all; the incident about it is over.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn forget(db: &Database, store_id: i64) -> Result<(), StorageError> {
+    let failed = || StorageError::query("forget the credential");
+    let transaction = db.begin_write().await?;
+    Entity::delete_by_id(store_id).exec(&transaction).await.map_err(failed())?;
+    incidents::end_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), db.clock().now())
+        .await
+        .map_err(failed())?;
+    transaction.commit().await.map_err(failed())
+}
+
 /// The credential of a store; `None` when it has none yet.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! Where the next incremental run of a store begins, by how much it looks back, and what else a run leaves to the next.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, Statement, Value};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Statement, Value};
+use serde_json::Value as Json;
 
 use super::runs::Evidence;
 use super::{Database, StorageError};
@@ -32,6 +35,24 @@ pub async fn read(db: &Database, store_id: i64) -> Result<Cursor, StorageError> 
     })
 }
 
+/// How the kinds of the streams' cursors begin.
+const STREAM: &str = "stream:";
+
+/// The cursors of a described connector's streams, by stream.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn of_streams(db: &Database, store_id: i64) -> Result<BTreeMap<String, Json>, StorageError> {
+    let find = cursors::Entity::find().filter(cursors::Column::StoreId.eq(store_id));
+    let rows = find.all(db.orm()).await.map_err(StorageError::query("read the cursors"))?;
+    let read = |row: cursors::Model| {
+        let stream = row.kind.strip_prefix(STREAM)?.to_owned();
+        // One that cannot be read is no reason to stop: the stream is listed whole.
+        Some((stream, serde_json::from_str(&row.value?).ok()?))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
 /// Moves the cursor, the overlap and what was learned as a run's evidence says, in the transaction that ends the run.
 pub(super) async fn write(
     tx: &DatabaseTransaction,
@@ -48,6 +69,13 @@ pub(super) async fn write(
              ON CONFLICT (store_id, kind) DO UPDATE SET starts_at = excluded.starts_at, updated_at = excluded.updated_at";
         let kind = RunKind::Incremental.as_str();
         execute(sql, vec![store_id.into(), kind.into(), cursor.into(), now.into()]).await.map_err(failed())?;
+    }
+    for (stream, mark) in &evidence.streams {
+        let sql = "/* cursor */ INSERT INTO cursors (store_id, kind, value, updated_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (store_id, kind) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at";
+        let kind = format!("{STREAM}{stream}");
+        let values = vec![store_id.into(), kind.into(), mark.to_string().into(), now.into()];
+        execute(sql, values).await.map_err(failed())?;
     }
     if let Some(overlap) = evidence.overlap_secs {
         let sql = "/* cursor */ UPDATE stores SET overlap_secs = $1 WHERE id = $2";

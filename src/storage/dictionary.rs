@@ -101,7 +101,7 @@ pub fn tables() -> Vec<TableDoc> {
     }
     tables.extend([
         own("product_changes", "What changed, in the order it was seen.", &["store_id", "seq"], PRODUCT_CHANGES),
-        own("consumers", "How far each reader of product_changes has come.", &["store_id", "name"], CONSUMERS),
+        own("consumers", "How far each reader of the change feed has come.", &["store_id", "name"], CONSUMERS),
         own("runs", "The syncs: those that wait, the one that runs, and the history.", &["id"], RUNS),
         own("instances", "The daemons that share this database.", &["name"], INSTANCES),
         own("findings", "What a run's sweep found and has not dealt with yet.", &["run_id", "inventory_id"], FINDINGS),
@@ -109,6 +109,12 @@ pub fn tables() -> Vec<TableDoc> {
         own("cursors", "Where the next listing of a kind starts.", &["store_id", "kind"], CURSORS),
         own("quarantine", "Records that could not be read, kept as sent.", &["id"], QUARANTINE),
         own("records", "Records of the described connectors.", &["store_id", "stream", "key"], RECORDS),
+        own(
+            "record_changes",
+            "What changed in records, in the order it was seen.",
+            &["store_id", "seq"],
+            RECORD_CHANGES,
+        ),
         own("credentials", "The sealed keys of the stores; keep analysts out of it.", &["store_id"], CREDENTIALS),
         own("oauth_states", "Connections that were begun: states that are waited for.", &["digest"], OAUTH_STATES),
         own("incidents", "What a person is told about: what is or was wrong.", &["id"], INCIDENTS),
@@ -205,7 +211,7 @@ const STORES: Columns = &[
     ("schedule_sweep", TEXT, "Own cron expression for sweep runs; NULL = the configured one."),
     ("calls_per_minute", INT, "Own budget of calls a minute; NULL = the configured one."),
     ("as_of", TIME, "Until when every row of the store is known to hold."),
-    ("change_seq", INT, "Number of its last row in product_changes."),
+    ("change_seq", INT, "Number of its last row in product_changes or record_changes."),
     ("created_at", TIME, "When the store was added."),
     ("silent_until", TIME, "Nobody calls the store before, because it answered HTTP 429."),
     ("overlap_secs", INT, "By how much an incremental run begins before its cursor; NULL = the configured least."),
@@ -327,7 +333,7 @@ const INSTANCES: Columns = &[
 
 const CURSORS: Columns = &[
     ("store_id", INT, OF_STORE),
-    ("kind", TEXT, "The kind of run, or the stream of a described connector."),
+    ("kind", TEXT, "The kind of run, or stream: and a stream of a described connector."),
     ("value", TEXT, "The position, where it is not a time."),
     ("starts_at", TIME, "The position, in the server's time."),
     ("updated_at", TIME, "When it was moved."),
@@ -375,6 +381,21 @@ const RECORDS: Columns = &[
     ("first_seen_at", TIME, FIRST_SEEN),
     ("changed_at", TIME, CHANGED),
     ("removed_at", TIME, REMOVED),
+];
+
+const RECORD_CHANGES: Columns = &[
+    ("store_id", INT, OF_STORE),
+    ("seq", INT, "1, 2, 3, … without gaps within a store; the oldest may have been forgotten."),
+    ("stream", TEXT, "The stream of the connector."),
+    ("key", TEXT, "The record's key in the stream."),
+    ("kind", TEXT, "added, changed, removed or restored."),
+    (
+        "fields",
+        JSON,
+        "Fields of the record to [old, new]: those that changed, of an added record all; NULL when removed.",
+    ),
+    ("run_id", INT, "The run that saw it; runs are pruned, so it may be gone."),
+    ("at", TIME, "When it was stored."),
 ];
 
 const HISTORY: Columns =

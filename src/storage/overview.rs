@@ -9,7 +9,7 @@ use super::credentials::{self, SealedCredential};
 use super::{Database, StorageError, quarantine, runs, stores};
 use crate::domain::run::{Run, RunState};
 use crate::domain::store::Store;
-use crate::entity::products;
+use crate::entity::{products, records};
 
 /// What is known about one store.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Overview {
     pub store: Store,
     /// Its credential, if it has one.
     pub credential: Option<SealedCredential>,
-    /// Products in the copy, removed ones not counted.
+    /// Products in the copy, or records of a described connector; removed ones not counted.
     pub products: u64,
     /// Records in quarantine that have not been replayed.
     pub quarantined: u64,
@@ -103,7 +103,31 @@ async fn count_products(db: &Database, only: Option<i64>) -> Result<HashMap<i64,
     if let Some(store_id) = only {
         find = find.filter(products::Column::StoreId.eq(store_id));
     }
-    counted(db, find, "count the products").await
+    let mut counts = counted(db, find, "count the products").await?;
+    let mut find = records::Entity::find()
+        .select_only()
+        .column(records::Column::StoreId)
+        .column_as(records::Column::Key.count(), "rows")
+        .filter(records::Column::RemovedAt.is_null())
+        .group_by(records::Column::StoreId);
+    if let Some(store_id) = only {
+        find = find.filter(records::Column::StoreId.eq(store_id));
+    }
+    // A store has the one or the other.
+    counts.extend(counted(db, find, "count the records").await?);
+    Ok(counts)
+}
+
+/// Rows that are held of a store, removed ones not counted: products, or records of a described connector.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn count_held(db: &Database, store: &Store) -> Result<u64, StorageError> {
+    if store.has_records() {
+        super::records::count(db, store.id).await
+    } else {
+        super::products::count(db, store.id).await
+    }
 }
 
 /// Rows counted by store.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, Statement};
 use tempfile::TempDir;
 
-use super::{Database, StorageError, products, schema};
+use super::{Database, StorageError, products, records, schema};
 use crate::entity::{credentials, cursors, held_removals, stores};
 
 /// How the folders' names begin.
@@ -60,6 +60,7 @@ impl Scratch {
         schema::migrate(&db).await?;
         copy_settings(from, &db, store_id).await?;
         products::copy_light(from, &db, store_id).await?;
+        records::copy_hashes(from, &db, store_id).await?;
         Ok(Self { db, _folder: folder, _lock: lock })
     }
 
@@ -69,12 +70,13 @@ impl Scratch {
         &self.db
     }
 
-    /// How many products have come back: the feed of the copy begins empty.
+    /// How many products or records have come back: the feed of the copy begins empty.
     ///
     /// # Errors
     /// [`StorageError::Query`].
     pub async fn restored(&self) -> Result<i64, StorageError> {
-        let sql = "/* restored */ SELECT COUNT(*) FROM product_changes WHERE kind = 'restored'";
+        let sql = "/* restored */ SELECT (SELECT COUNT(*) FROM product_changes WHERE kind = 'restored') \
+             + (SELECT COUNT(*) FROM record_changes WHERE kind = 'restored')";
         let statement = Statement::from_string(self.db.orm().get_database_backend(), sql);
         let row =
             self.db.orm().query_one_raw(statement).await.map_err(StorageError::query("count what has come back"))?;

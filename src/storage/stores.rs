@@ -12,7 +12,7 @@ use url::Url;
 use super::error::is_unique_violation;
 use super::{Database, StorageError};
 use crate::domain::catalogue::CHILDREN;
-use crate::domain::store::{Origin, Store};
+use crate::domain::store::{MOVED, Origin, Store};
 use crate::entity::stores;
 
 /// What an operator says about a new store.
@@ -158,6 +158,11 @@ pub async fn change_store(db: &Database, name: &str, changes: &StoreChanges) -> 
 fn set(row: &mut stores::ActiveModel, changes: &StoreChanges) {
     if let Some(url) = &changes.url {
         row.url = Set(url.to_string());
+        row.pending_url = Set(None);
+        // It was waited for.
+        if row.paused_reason.as_ref().as_ref().is_some_and(|reason| reason.starts_with(MOVED)) {
+            resumed(row);
+        }
     }
     apply(&mut row.timezone, &changes.timezone, Clone::clone);
     apply(&mut row.schedule_full, &changes.schedule_full, Clone::clone);
@@ -202,6 +207,44 @@ pub(super) async fn follow_in(
         Change::Clear => resumed(&mut row),
     }
     row.update(transaction).await.map(|_| true).map_err(failed())
+}
+
+/// What the vendor has told about a store; `None` leaves what is known.
+#[derive(Clone, Debug, Default)]
+pub struct Learnt {
+    /// How the vendor names it.
+    pub remote_id: Option<String>,
+    /// The shop's own domain.
+    pub domain: Option<String>,
+    /// Its time zone (IANA name).
+    pub timezone: Option<String>,
+    /// Where calls go.
+    pub url: Option<Url>,
+    /// Where they would go if a person approved it; what waited before does not any more.
+    pub pending_url: Option<Url>,
+}
+
+/// Writes down what the vendor has told about the store of that name.
+///
+/// # Errors
+/// [`StorageError::UnknownStore`], [`StorageError::Query`] or [`StorageError::Corrupt`].
+pub async fn learn(db: &Database, name: &str, learnt: Learnt) -> Result<Store, StorageError> {
+    edit(db, name, |row| {
+        for (column, told) in [
+            (&mut row.remote_id, learnt.remote_id),
+            (&mut row.domain, learnt.domain),
+            (&mut row.timezone, learnt.timezone),
+        ] {
+            if told.is_some() {
+                *column = Set(told);
+            }
+        }
+        if let Some(url) = learnt.url {
+            row.url = Set(url.into());
+        }
+        row.pending_url = Set(learnt.pending_url.map(String::from));
+    })
+    .await
 }
 
 /// Pauses the store of that name, until `until` or until it is resumed. A store paused already keeps the time since

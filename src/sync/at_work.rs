@@ -11,12 +11,15 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, info, warn};
 
 use super::Syncer;
+use super::api::Api;
 use super::heartbeat::Heartbeat;
 use super::outcome::{Patience, Stop};
+use super::records::Memory;
 use super::size::begin;
 use super::token::Renewal;
 use super::vendor::Vendor;
 use crate::clock::SharedClock;
+use crate::connector::described::Position;
 use crate::connector::neto::{self, Page};
 use crate::domain::audit::AuditRequest;
 use crate::domain::budget::Budget;
@@ -25,7 +28,7 @@ use crate::domain::finding::Finding;
 use crate::domain::http::{Answer, Request};
 use crate::domain::product::Product;
 use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunKind};
-use crate::domain::store::{Credential, Store};
+use crate::domain::store::{Credential, CredentialState, Store};
 use crate::storage::cursors::Cursor;
 use crate::storage::products::{self, PageWrite, Quarantined, Removal};
 use crate::storage::{StorageError, credentials, runs_waiting};
@@ -56,8 +59,12 @@ pub struct AtWork<'a> {
     /// Counts at the last commit, without the calls of this attempt.
     pub counts: Counts,
     pub stop: &'a CancellationToken,
-    heartbeat: &'a Heartbeat,
-    context: Arc<CallContext>,
+    /// How the store is spoken to.
+    pub api: Api<'a>,
+    /// What the lists of streams have shown in this attempt.
+    pub memory: Memory,
+    pub(super) heartbeat: &'a Heartbeat,
+    pub(super) context: Arc<CallContext>,
     /// Since when the run has been at work without having looked whether others wait.
     slice: Instant,
     /// Whether the last answer was too much ([`super::size`]).
@@ -102,18 +109,19 @@ impl<'a> AtWork<'a> {
     /// A run that goes on where its checkpoint is.
     pub fn new(
         syncer: &'a Syncer,
-        (store, credential, cursor): (&'a Store, Credential, Cursor),
+        (store, credential, cursor, api): (&'a Store, Credential, Cursor, Api<'a>),
         run: Run,
         lease: &'a Lease,
         heartbeat: &'a Heartbeat,
         stop: &'a CancellationToken,
     ) -> Self {
         let checkpoint = run.checkpoint.unwrap_or_else(|| begin(syncer, store, run.kind));
-        let budget = StoreBudget::new(budget(syncer, store, lease, &checkpoint), syncer.clock.clone());
+        let most = api.calls_per_minute();
+        let budget = StoreBudget::new(budget(syncer, store, most, lease, &checkpoint), syncer.clock.clone());
         if let Some(until) = store.silent_until {
             budget.silent_until(until);
         }
-        heartbeat.govern(budget.clone());
+        heartbeat.govern(budget.clone(), most);
         let under = UnderLease { lease: heartbeat.live.clone(), pulse: heartbeat.pulse.clone(), stop: stop.clone() };
         Self {
             syncer,
@@ -126,6 +134,8 @@ impl<'a> AtWork<'a> {
             checkpoint,
             counts: run.counts,
             stop,
+            api,
+            memory: Memory::default(),
             heartbeat,
             context: Arc::new(CallContext::new(&store.name, budget, CancellationToken::new()).under(under)),
             slice: syncer.clock.instant(),
@@ -136,7 +146,7 @@ impl<'a> AtWork<'a> {
     }
 
     /// Counts up to now, every call included.
-    fn counts_now(&self) -> Counts {
+    pub(super) fn counts_now(&self) -> Counts {
         Counts { calls: self.counts.calls + self.context.calls_made().cast_signed(), ..self.counts }
     }
 
@@ -164,22 +174,53 @@ impl<'a> AtWork<'a> {
         Left { counts: self.counts_now(), checkpoint, silent_until }
     }
 
+    /// Asks whether the key works, if that is in doubt.
+    pub async fn test_doubtful_key(&mut self) -> Result<(), Stop> {
+        match self.credential.standing.state {
+            CredentialState::Ok => Ok(()),
+            CredentialState::Suspect | CredentialState::Revoked => self.canary().await,
+        }
+    }
+
     /// Asks with the smallest call whether the key works; a key that was given up is tried once and no more.
     pub async fn canary(&mut self) -> Result<(), Stop> {
-        let request = neto::canary(&self.store.url, &self.credential);
         let once = self.credential.standing.is_retest();
-        let (transport, context) = (self.syncer.transport.clone(), self.context.clone());
-        let call = async move {
-            let decode = |answer: Answer| neto::decode(answer.body, answer.lossy);
+        let mut place = Some(Position::start(None));
+        while let Some(at) = place {
+            let request = self.api.canary(self.store, &self.credential, &at)?;
+            place = self.ask(&request, once, |answer| self.api.heard(self.store, &at, answer)).await?;
+        }
+        self.note_working_key().await
+    }
+
+    /// Makes a call and waits for what `decode` makes of its answer, but not longer than a stop has patience.
+    pub async fn ask<T>(
+        &self,
+        request: &Request,
+        once: bool,
+        decode: impl Fn(Answer) -> Result<T, RemoteError>,
+    ) -> Result<T, Stop> {
+        let transport = &self.syncer.transport;
+        let call = async {
             if once {
-                transport.call_once(&context, &request, decode).await
+                transport.call_once(&self.context, request, decode).await
             } else {
-                transport.call(&context, &request, decode).await
+                transport.call(&self.context, request, decode).await
             }
         };
-        let patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
-        self.wait(AbortOnDropHandle::new(tokio::spawn(call.in_current_span())), patience).await?;
-        self.note_working_key().await
+        tokio::select! {
+            biased;
+            answer = call => self.judged(answer),
+            () = end_of_patience(self.stop, &self.syncer.clock) => Err(Stop::Asked),
+        }
+    }
+
+    /// What a stop breaks off is no error of the store.
+    fn judged<T>(&self, answer: Result<T, RemoteError>) -> Result<T, Stop> {
+        match answer {
+            Err(error) if error.class == ErrorClass::Transient && self.stop.is_cancelled() => Err(Stop::Asked),
+            answer => Ok(answer?),
+        }
     }
 
     /// Starts a call; `what` is asked for, for the log.
@@ -195,13 +236,12 @@ impl<'a> AtWork<'a> {
         AbortOnDropHandle::new(tokio::spawn(call.in_current_span()))
     }
 
-    /// Waits for a page, but not longer than a stop has `patience`. What a stop breaks off is no error of the store.
+    /// Waits for a page, but not longer than a stop has `patience`.
     pub async fn wait(&self, page: Ahead, patience: Pin<&mut impl Future<Output = ()>>) -> Result<Page, Stop> {
         tokio::select! {
             biased;
             page = page => match page {
-                Ok(Err(error)) if error.class == ErrorClass::Transient && self.stop.is_cancelled() => Err(Stop::Asked),
-                Ok(page) => Ok(page?),
+                Ok(page) => self.judged(page),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             },
             () = patience => Err(Stop::Asked),
@@ -273,7 +313,7 @@ impl<'a> AtWork<'a> {
         Ok(())
     }
 
-    fn committed(&mut self, written: Counts, checkpoint: Checkpoint) {
+    pub(super) fn committed(&mut self, written: Counts, checkpoint: Checkpoint) {
         self.heartbeat.pulse.beat();
         self.syncer.metrics().page_committed(&self.counts, &written);
         self.counts = Counts { calls: self.counts.calls, ..written };
@@ -327,8 +367,8 @@ impl<'a> AtWork<'a> {
 }
 
 /// What is left of the store's budget for the holder of `lease`.
-fn budget(syncer: &Syncer, store: &Store, lease: &Lease, checkpoint: &Checkpoint) -> Budget {
-    let calls_per_minute = store.calls_per_minute.unwrap_or(syncer.config.budget.calls_per_minute);
+fn budget(syncer: &Syncer, store: &Store, most: Option<u32>, lease: &Lease, checkpoint: &Checkpoint) -> Budget {
+    let calls_per_minute = syncer.config.budget.of(store.calls_per_minute, most);
     Budget::resume(checkpoint.budget, lease.epoch, calls_per_minute, syncer.clock.now())
 }
 

@@ -25,10 +25,13 @@ pub struct Heartbeat {
     pub live: Arc<LiveLease>,
     /// The run's signs of life.
     pub pulse: Arc<Pulse>,
-    budget: Arc<OnceLock<Arc<StoreBudget>>>,
+    budget: Arc<OnceLock<Governed>>,
     over: watch::Receiver<Option<Over>>,
     _task: AbortOnDropHandle<()>,
 }
+
+/// A run's budget, and the most calls that its connector allows in a minute.
+type Governed = (Arc<StoreBudget>, Option<u32>);
 
 /// Why a run must stop at once.
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +71,15 @@ impl Heartbeat {
         Self { live, pulse, budget, over, _task: task }
     }
 
-    /// From now on `budget` follows what the store's row says.
-    pub fn govern(&self, budget: Arc<StoreBudget>) {
+    /// From now on `budget` follows what the store's row says; `most` is what the connector allows where it says nothing.
+    pub fn govern(&self, budget: Arc<StoreBudget>, most: Option<u32>) {
         // A run has one budget; a second would be a mistake without consequence.
-        drop(self.budget.set(budget));
+        drop(self.budget.set((budget, most)));
     }
 
     /// Until when the store has asked for silence, as far as the run knows and has not told itself.
     pub fn silence(&self) -> Option<DateTime<Utc>> {
-        self.budget.get()?.silence()
+        self.budget.get()?.0.silence()
     }
 
     /// Resolves when the run must stop at once: its lease is lost, or it hangs and its lease is left to run out.
@@ -96,7 +99,7 @@ struct Beating {
     lease: Lease,
     live: Arc<LiveLease>,
     pulse: Arc<Pulse>,
-    budget: Arc<OnceLock<Arc<StoreBudget>>>,
+    budget: Arc<OnceLock<Governed>>,
 }
 
 impl Beating {
@@ -136,8 +139,8 @@ impl Beating {
 
     /// The limit may have been changed, in the store's row or in the configuration, and somebody else may have met HTTP 429.
     fn apply(&self, renewed: Renewed) {
-        let Some(budget) = self.budget.get() else { return };
-        budget.set_limit(renewed.calls_per_minute.unwrap_or(self.syncer.config.budget.calls_per_minute));
+        let Some((budget, most)) = self.budget.get() else { return };
+        budget.set_limit(self.syncer.config.budget.of(renewed.calls_per_minute, *most));
         if let Some(until) = renewed.silent_until {
             budget.silent_until(until);
         }

@@ -4,6 +4,7 @@
 //! page by page, and turns whatever happened into one change of the run's state. It never claims, schedules or retries
 //! a run by itself, and it makes no call while a transaction is open.
 
+pub mod api;
 mod at_work;
 mod audit;
 mod heartbeat;
@@ -15,6 +16,7 @@ mod outcome;
 mod page;
 pub mod plan;
 mod progress;
+mod records;
 mod refusal;
 mod removal;
 mod seam;
@@ -35,6 +37,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use self::api::Api;
 use self::at_work::{AtWork, Left};
 use self::heartbeat::Heartbeat;
 pub use self::outcome::Patience;
@@ -42,9 +45,9 @@ use self::outcome::{Step, Stop};
 pub use self::progress::Progress;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::connector::described::Registry;
 use crate::domain::lifecycle::Standing;
 use crate::domain::run::{Lease, Phase, Run, RunKind};
-use crate::domain::store::CredentialState;
 use crate::metrics::Metrics;
 use crate::metrics::labels::Outcome;
 use crate::storage::vault::Vault;
@@ -70,6 +73,8 @@ pub struct Syncer {
     pub patience: Patience,
     /// Signs of life of all runs under way, for a watchdog.
     pub progress: Progress,
+    /// The described connectors.
+    pub connectors: Arc<Registry>,
     /// Whether tokens that end are renewed; not on a copy of the database, which is thrown away with what was got.
     pub renews: bool,
 }
@@ -189,8 +194,9 @@ impl Syncer {
                 return Err(error.into());
             }
         };
+        let api = Api::of(&self.connectors, &store, &credential)?;
         let cursor = cursors::read(&self.db, store.id).await?;
-        let mut work = AtWork::new(self, (&store, credential, cursor), run, lease, heartbeat, stop);
+        let mut work = AtWork::new(self, (&store, credential, cursor, api), run, lease, heartbeat, stop);
         info!(store.name = store.name, run.kind = %work.kind, page = work.checkpoint.page, "run begins");
         let worked = Box::pin(with_tokens(&mut work)).await;
         *left = Some(work.leave());
@@ -206,11 +212,15 @@ impl Syncer {
     }
 }
 
-/// [`all_phases`] with a token that lasts: where it ends, the work goes on with a new one.
+/// The work of the store's connector with a token that lasts: where it ends, the work goes on with a new one.
 async fn with_tokens(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
     token::ahead(work).await?;
     loop {
-        match all_phases(work).await {
+        let worked = match work.api {
+            Api::Neto => all_phases(work).await,
+            Api::Described(api) => records::all_streams(work, api).await,
+        };
+        match worked {
             Ok(end) => return Ok(end),
             Err(stop) => token::after(work, stop).await?,
         }
@@ -219,10 +229,7 @@ async fn with_tokens(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
 
 /// Works on a run to its end, or to what stops it.
 async fn all_phases(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
-    match work.credential.standing.state {
-        CredentialState::Ok => {}
-        CredentialState::Suspect | CredentialState::Revoked => work.canary().await?,
-    }
+    work.test_doubtful_key().await?;
     loop {
         match (work.checkpoint.phase, work.kind) {
             (Phase::Walk, kind) => {

@@ -53,7 +53,7 @@ pub async fn confirm(work: &mut AtWork<'_>) -> Result<(), Stop> {
 }
 
 /// Whether a person has approved all removals, which may be while the run is under way.
-async fn approved(work: &AtWork<'_>) -> Result<bool, StorageError> {
+pub async fn approved(work: &AtWork<'_>) -> Result<bool, StorageError> {
     Ok(runs::get(&work.syncer.db, work.lease.run_id).await?.is_some_and(|run| run.approve_removals))
 }
 

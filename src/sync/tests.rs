@@ -76,6 +76,7 @@ impl Place {
             patience: Patience::Daemon,
             progress: Progress::default(),
             renews: true,
+            connectors: Arc::default(),
         };
         Self { syncer, clock, shop, _folder: folder }
     }
@@ -153,7 +154,7 @@ async fn a_changed_budget_and_a_silence_reach_a_run_under_way_with_the_next_rene
     let (run, lease) = place.claim().await.expect("it is due");
     let heartbeat = Heartbeat::start(&place.syncer, &run, &lease);
     let budget = StoreBudget::new(Budget::empty(1, place.clock.now()), place.clock.clone());
-    heartbeat.govern(budget.clone());
+    heartbeat.govern(budget.clone(), None);
     let renewed = async || {
         place.clock.advance(TimeDelta::seconds(10));
         assert!(heartbeat.live.held().await, "nobody has taken the run over");

@@ -36,6 +36,7 @@ impl Syncer {
             transport: self.transport.clone(),
             vault: self.vault.clone(),
             config: self.config.clone(),
+            connectors: self.connectors.clone(),
             clock: self.clock.clone(),
             name: self.owner.clone(),
         }

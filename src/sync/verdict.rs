@@ -10,6 +10,7 @@ use crate::domain::run::{Checkpoint, Counts, RunKind, RunState, Verdict};
 use crate::storage::products;
 use crate::storage::runs::{End, Evidence};
 use chrono::TimeDelta;
+use std::collections::BTreeMap;
 
 /// So many bad records never fail a run by themselves.
 const FEW: i64 = 10;
@@ -60,10 +61,7 @@ pub fn doubts(work: &AtWork<'_>) -> Vec<String> {
     if listed.unordered {
         doubts.extend(list.doubts.iter().cloned());
     }
-    let (quarantined, name) = (work.counts.quarantined, &work.store.name);
-    if quarantined > 0 {
-        doubts.push(format!("{quarantined} records are in quarantine, see `netosync quarantine list {name}`"));
-    }
+    doubts.extend(in_quarantine(work));
     let shape = Shape::full_without(&work.checkpoint.given_up);
     let mut refused: Vec<_> = shape.refused().collect();
     refused.sort_unstable();
@@ -71,6 +69,12 @@ pub fn doubts(work: &AtWork<'_>) -> Vec<String> {
         doubts.push(format!("the store refuses the selectors {}", refused.join(", ")));
     }
     doubts
+}
+
+/// The doubt about records that could not be read, if there are any.
+pub fn in_quarantine(work: &AtWork<'_>) -> Option<String> {
+    let (quarantined, name) = (work.counts.quarantined, &work.store.name);
+    (quarantined > 0).then(|| format!("{quarantined} records are in quarantine, see `netosync quarantine list {name}`"))
 }
 
 fn evidence(work: &AtWork<'_>) -> Evidence {
@@ -85,6 +89,7 @@ fn evidence(work: &AtWork<'_>) -> Evidence {
         id_digest: Some(listed.digest).filter(|_| listed.whole && swept),
         cursor,
         audit: None,
+        streams: BTreeMap::new(),
         overlap_secs: (swept && work.cursor.edited.is_some()).then(|| adapted.num_seconds()),
         learned: Some(learned(work)).filter(|learned| *learned != work.store.learned),
     }

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::client::hosts;
 use super::{Failure, TokenError, Tokens};
+use crate::connector::neto;
+use crate::connector::neto::oauth::{Properties, read_properties};
 use crate::connector::oauth::{self, Client, Endpoint, Grant, Refusal};
 use crate::domain::secret::Secret;
 
@@ -40,5 +43,14 @@ impl Tokens {
         };
         let tokens = asked.map_err(|failure| failure.of_consent(subject))?;
         Ok(Given { tokens, at })
+    }
+}
+
+impl Tokens {
+    /// What the vendor says about a store of the shared host: also the test that the token is good.
+    pub async fn properties(&self, api_id: &str, access: &Secret) -> Result<Properties, TokenError> {
+        let request = neto::oauth::properties(&hosts(&self.config), api_id, access);
+        let answer = self.transport.call_once(&self.context(api_id), &request, |answer| read_properties(&answer)).await;
+        Ok(answer?)
     }
 }

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::connector::oauth::{self, Refusal};
+use crate::connector::described::Registry;
+use crate::connector::oauth::{self, Places, Refusal};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::Request;
@@ -73,6 +74,8 @@ pub struct Tokens {
     pub vault: Arc<Vault>,
     /// The configuration.
     pub config: Arc<Config>,
+    /// The described connectors.
+    pub connectors: Arc<Registry>,
     /// The time.
     pub clock: SharedClock,
     /// Name of this process among all that share the database.
@@ -98,7 +101,7 @@ impl Tokens {
         &self,
         context: &CallContext,
         request: &Request,
-        token_path: Option<&str>,
+        places: Option<&Places>,
     ) -> Result<oauth::Tokens, Failure> {
         let answer = self.transport.call_once(context, request, Ok).await.map_err(Failure::Remote)?;
         let refused = |refusal| {
@@ -112,7 +115,7 @@ impl Tokens {
                 Refusal::Unreadable => Refusal::Unreadable,
             })
         };
-        oauth::read(&answer, token_path).map_err(refused)
+        oauth::read(&answer, places).map_err(refused)
     }
 }
 
@@ -136,7 +139,7 @@ impl Failure {
                 ErrorClass::Config,
                 format!("the OAuth client is refused, not the consent of {store}: {said}"),
             )
-            .hint("check oauth.client_id and the secret in oauth.client_secret_file, which may have been replaced")
+            .hint("check the client's id and secret (oauth.client_id and oauth.client_secret_file, or what the store was connected with), which may have been replaced")
             .into(),
             Self::Refused(Refusal::OtherWay(said) | Refusal::Other(said)) => {
                 RemoteError::new(ErrorClass::Rejected, format!("no token: {said}")).into()

@@ -83,12 +83,12 @@ impl Tokens {
 
     async fn renew_now(&self, store: &Store, claim: &Claim) -> Result<Option<Credential>, TokenError> {
         let old = self.vault.open(&self.db, store.id, &store.name).await?;
-        let Some(way) = self.way(store, &old) else { return Ok(None) };
+        let Some(way) = self.way(store, &old)? else { return Ok(None) };
         let (request, context) = (way.request(), self.context(&store.name));
         let mut retries = self.transport.settings().retry.begin();
         let (tokens, asked_at) = loop {
             let asked_at = self.clock.now();
-            match self.send(&context, &request, way.token_path()).await {
+            match self.send(&context, &request, way.places()).await {
                 Ok(tokens) => break (tokens, asked_at),
                 Err(Failure::Remote(error)) if error.class == ErrorClass::Transient => {
                     let Some(wait) = retries.next_wait(error.retry_after) else { return Err(error.into()) };

@@ -1,11 +1,11 @@
 //! How a store's next token is got, if it can be.
 
-use url::Url;
-
 use super::Tokens;
 use super::client::{configured_client, hosts};
+use crate::connector::described::Auth;
 use crate::connector::neto::oauth::Version;
-use crate::connector::oauth::{self, Client, Endpoint, Grant, LoginForm};
+use crate::connector::oauth::{self, Client, Endpoint, Grant, LoginForm, Places};
+use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::Request;
 use crate::domain::secret::Secret;
 use crate::domain::store::{Credential, Scheme, Store};
@@ -38,7 +38,7 @@ pub enum Way {
         /// The password.
         password: Secret,
         /// Where the token is in the answer.
-        token: String,
+        places: Places,
     },
 }
 
@@ -53,9 +53,9 @@ impl Way {
     }
 
     /// Where the token is in the answer, when that is not the usual place.
-    pub fn token_path(&self) -> Option<&str> {
+    pub fn places(&self) -> Option<&Places> {
         match self {
-            Self::Login { token, .. } => Some(token),
+            Self::Login { places, .. } => Some(places),
             _ => None,
         }
     }
@@ -63,43 +63,71 @@ impl Way {
 
 impl Tokens {
     /// How the next token of a credential is got; `None` when that takes a person.
-    pub fn way(&self, store: &Store, credential: &Credential) -> Option<Way> {
-        match credential.scheme {
-            // Neto's second version; a token of the first is not refreshed.
-            Scheme::Bearer => {
-                let endpoint = Version::V2.endpoint(&hosts(&self.config));
-                self.refresh(credential, endpoint)
-            }
-            _ => self.described(store, credential),
+    ///
+    /// # Errors
+    /// `Config` when the store's connector is not to be had.
+    pub fn way(&self, store: &Store, credential: &Credential) -> Result<Option<Way>, RemoteError> {
+        if store.connector != "neto" {
+            return self.described(store, credential);
         }
+        // Of the second version; a token of the first is not refreshed.
+        Ok(match credential.scheme {
+            Scheme::Bearer => {
+                let configured = configured_client(&self.config).ok().filter(|client| is_of(client, credential));
+                refresh(credential, Version::V2.endpoint(&hosts(&self.config)), configured)
+            }
+            _ => None,
+        })
     }
 
     /// The way of a described connector.
-    #[expect(clippy::unused_self, reason = "TEMP")]
-    fn described(&self, _store: &Store, _credential: &Credential) -> Option<Way> {
-        None
-    }
-
-    fn refresh(&self, credential: &Credential, endpoint: Endpoint) -> Option<Way> {
-        let token = credential.refresh.clone()?;
-        let endpoint = at(endpoint, credential.token_url.as_ref());
-        Some(Way::Refresh { endpoint, client: self.client(credential)?, token })
-    }
-
-    /// The client of a credential: with the configured secret when it is the configured client, whose secret may have been
-    /// replaced for all stores at once, else with its own.
-    fn client(&self, credential: &Credential) -> Option<Client> {
-        let id = credential.client_id.as_ref()?;
-        match configured_client(&self.config) {
-            Ok(client) if client.id == *id => Some(client),
-            _ => Some(Client { id: id.clone(), secret: credential.client_secret.clone()? }),
-        }
+    fn described(&self, store: &Store, credential: &Credential) -> Result<Option<Way>, RemoteError> {
+        let description = self
+            .connectors
+            .get(&store.connector)
+            .map_err(|error| RemoteError::new(ErrorClass::Config, error.to_string()))?;
+        let Some(auth) = description.auth_of(credential.scheme.as_str()) else { return Ok(None) };
+        let endpoint = auth.endpoint(description, &store.url).transpose()?;
+        Ok(match (auth, endpoint) {
+            (Auth::ClientCredentials(_), Some(endpoint)) => own_client(credential)
+                .map(|client| Way::ClientCredentials { endpoint: at(endpoint, credential), client }),
+            (Auth::AuthorizationCode { .. }, Some(endpoint)) => refresh(credential, endpoint, None),
+            (Auth::Login(login), _) => {
+                let form = login.form(description, &store.url)?;
+                let form =
+                    credential.token_url.clone().map_or_else(|| form.clone(), |url| LoginForm { url, ..form.clone() });
+                let places = Places {
+                    token: login.token.names().to_vec(),
+                    lifetime: login.expires_in.as_ref().map(|path| path.names().to_vec()),
+                };
+                let both = credential.username.clone().zip(credential.refresh.clone());
+                both.map(|(username, password)| Way::Login { form, username, password, places })
+            }
+            _ => None,
+        })
     }
 }
 
+/// The way of a refresh token, with the `configured` client when it is the credential's: its secret may have been replaced for all
+/// stores at once.
+fn refresh(credential: &Credential, endpoint: Endpoint, configured: Option<Client>) -> Option<Way> {
+    let token = credential.refresh.clone()?;
+    let client = configured.or_else(|| own_client(credential))?;
+    Some(Way::Refresh { endpoint: at(endpoint, credential), client, token })
+}
+
+fn is_of(client: &Client, credential: &Credential) -> bool {
+    credential.client_id.as_ref() == Some(&client.id)
+}
+
+/// The client that is stored with a credential.
+fn own_client(credential: &Credential) -> Option<Client> {
+    Some(Client { id: credential.client_id.clone()?, secret: credential.client_secret.clone()? })
+}
+
 /// The endpoint at the credential's own address, if it has one.
-fn at(endpoint: Endpoint, own: Option<&Url>) -> Endpoint {
-    match own {
+fn at(endpoint: Endpoint, credential: &Credential) -> Endpoint {
+    match &credential.token_url {
         Some(own) => Endpoint { token_url: own.clone(), ..endpoint },
         None => endpoint,
     }

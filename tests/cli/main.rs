@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod check;
+mod connector;
 #[path = "../it/support/dump.rs"]
 mod dump;
 mod engines;

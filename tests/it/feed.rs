@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 use netosync::domain::run::{Checkpoint, Counts};
 use netosync::simulator::{SimValue, SimulatedStore, SimulatorConfig};
+use netosync::storage::changes::Subject;
 use netosync::storage::products::{self, Removal, Replay, Replayed};
 use netosync::storage::wake::Wakeups;
 use netosync::storage::{StorageError, changes, consumers, quarantine};
@@ -189,7 +190,10 @@ async fn a_record_of_the_quarantine_is_replayed_once_and_only_where_it_is_newer(
     let lines = changes::after(&world.db, world.store.id, Some(before), 9).await.expect("readable");
     let mut told: Vec<_> = lines
         .iter()
-        .map(|line| (line.inventory_id, line.kind.as_str(), line.fields.as_ref().expect("told")["name"][1].clone()))
+        .map(|line| {
+            let Subject::Product { inventory_id, .. } = line.subject else { panic!("a product") };
+            (inventory_id, line.kind.as_str(), line.fields.as_ref().expect("told")["name"][1].clone())
+        })
         .collect();
     told.sort_by_key(|(id, ..)| *id);
     assert_eq!(told, [(changed, "changed", json!("newer")), (900_001, "added", json!("new, last"))]);

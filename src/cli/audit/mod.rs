@@ -75,6 +75,13 @@ pub async fn run(app: &App, args: &AuditArgs) -> Result<Exit, CliError> {
             return Ok(error.exit);
         }
     };
+    if store.has_records() {
+        let message = format!(
+            "an audit compares products, and {} has records of connector {}; `netosync sync {} --kind sweep` lists and compares them all",
+            store.name, store.connector, store.name
+        );
+        return Err(CliError::usage(message));
+    }
     let seed = args.seed.unwrap_or_else(rand::random);
     let request = AuditRequest { sample: args.sample.0, seed, repair: args.repair };
     let audit = Some(AuditWish { request, seeded: args.seed.is_some() });

@@ -15,7 +15,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::patience::patiently;
 use crate::cli::{change_text, signals, text};
 use crate::domain::store::Store;
-use crate::storage::changes::{self, ChangeLine};
+use crate::storage::changes::{self, ChangeLine, Subject};
 use crate::storage::wake::Wakeups;
 use crate::storage::{Database, StorageError, consumers, stores};
 
@@ -187,17 +187,25 @@ fn of_store(store: &Store, error: StorageError) -> CliError {
 }
 
 fn object(store: &Store, line: &ChangeLine) -> String {
-    json!({
+    let mut object = json!({
         "store": store.name,
         "seq": line.seq,
         "at": line.at,
         "kind": line.kind,
-        "inventory_id": line.inventory_id,
-        "sku": line.sku,
         "run_id": line.run_id,
         "fields": line.fields,
-    })
-    .to_string()
+    });
+    match &line.subject {
+        Subject::Product { inventory_id, sku } => {
+            object["inventory_id"] = json!(inventory_id);
+            object["sku"] = json!(sku);
+        }
+        Subject::Record { stream, key } => {
+            object["stream"] = json!(stream);
+            object["key"] = json!(key);
+        }
+    }
+    object.to_string()
 }
 
 fn sentence(store: &Store, line: &ChangeLine) -> String {

@@ -1,14 +1,16 @@
-//! What `netosync check` says of the service's surroundings: the address of its pages, its unit, its webhook. Each only where
-//! it is configured or installed; a plain command-line user has none of them.
+//! What `netosync check` says of the service's surroundings: the address of its pages, its unit, its webhook, its files with
+//! connectors. Each only where it is configured or installed; a plain command-line user has none of them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::exit::CliError;
+use super::super::exit::{CliError, Exit};
+use super::super::text;
 use super::Finding;
 use crate::config::{Config, SecretUrl};
+use crate::connector::described::{Origin, Registry};
 use crate::http::health::ALIVE;
 use crate::http::serve::ListenError;
 
@@ -39,7 +41,25 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     ]
     .into_iter()
     .flatten()
+    .chain(connectors(config))
     .collect()
+}
+
+/// Each file of the folder with connectors must be one.
+fn connectors(config: &Config) -> Vec<Finding> {
+    let subject = "connectors";
+    let registry = Registry::load(config.connectors.dir.as_deref());
+    let problem = |text: String| Finding::new(subject, Err(CliError::new(Exit::Configuration, text::one_line(&text))));
+    let mut findings: Vec<_> = registry.trouble().map(|trouble| problem(trouble.to_owned())).into_iter().collect();
+    let files = || registry.entries().map(|(_, entry)| entry).filter(|entry| entry.origin != Origin::BuiltIn);
+    findings
+        .extend(files().filter_map(|entry| entry.description.as_ref().err()).map(|wrong| problem(wrong.to_string())));
+    if findings.is_empty() && files().next().is_some() {
+        let replaced = files().filter(|entry| entry.replaces_built_in).count();
+        let detail = format!("{} described in files, {replaced} of them instead of built-in ones", files().count());
+        findings.push(Finding::new(subject, Ok(detail)));
+    }
+    findings
 }
 
 /// The address must be free, unless the service that has it is ours.

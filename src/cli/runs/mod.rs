@@ -14,7 +14,7 @@ use super::status::worked_on;
 use super::sync::run_json;
 use super::{forecast, text};
 use crate::domain::run::{Run, RunState, Verdict};
-use crate::storage::{Database, products, runs, stores};
+use crate::storage::{Database, overview, runs, stores};
 
 /// Look at the runs, cancel one or try one again.
 #[derive(Debug, Args)]
@@ -121,7 +121,7 @@ async fn show(app: &App, db: &Database, id: i64, json: bool) -> Result<Exit, Cli
     let store = stores::load_store(db, run.store_id).await?;
     let now = app.now();
     let left = if worked_on(&run, now) {
-        let held = products::count(db, store.id).await?;
+        let held = overview::count_held(db, &store).await?;
         forecast::left(db, &forecast::terms(&app.config, &store), &run, held, now).await?
     } else {
         None

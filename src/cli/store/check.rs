@@ -1,26 +1,22 @@
 //! `netosync store check`: one call, and what it says about the key.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::app::App;
+use crate::cli::caller::Caller;
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::signals::stop_on_signal;
-use crate::connector::neto::{self, Page};
-use crate::domain::budget::Budget;
+use crate::connector::described::Position;
+use crate::connector::neto;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::Answer;
 use crate::domain::lifecycle::{Judgement, Then};
 use crate::domain::store::{Credential, CredentialState, Scheme, Store};
 use crate::storage::credentials::Flag;
-use crate::storage::vault::Vault;
 use crate::storage::{Database, credentials, store_calls, stores};
-use crate::tokens::{self, TokenError, Tokens};
-use crate::transport::{CallContext, Settings, StoreBudget, Transport};
+use crate::sync::api::Api;
+use crate::tokens;
 
 /// Test a store's key with one call.
 ///
@@ -40,9 +36,7 @@ pub struct CheckArgs {
 pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     let db = app.database().await?;
     let store = stores::find_store(&db, &args.name).await?;
-    let vault = Arc::new(app.vault(&db).await?);
-    let credential = vault.open(&db, store.id, &store.name).await?;
-    let (finding, credential) = Finding::of(app, vault, &db, &store, credential).await?;
+    let (finding, credential) = Finding::of(app, &db, &store).await?;
     if args.json {
         crate::cli::say(finding.object(app, &store, &credential));
     }
@@ -59,7 +53,7 @@ pub async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
 
 /// What the call showed.
 struct Finding {
-    answer: Result<Page, RemoteError>,
+    answer: Result<Shown, RemoteError>,
     /// When the answer came.
     at: DateTime<Utc>,
     took: TimeDelta,
@@ -73,29 +67,21 @@ struct Finding {
 impl Finding {
     /// Makes the call and records what it says about the key; with a new token first where the one in hand ends, and afterwards
     /// where it is refused. Gives the credential that was judged.
-    async fn of(
-        app: &App,
-        vault: Arc<Vault>,
-        db: &Database,
-        store: &Store,
-        credential: Credential,
-    ) -> Result<(Self, Credential), CliError> {
-        let mut settings = Settings::from(&*app.config);
-        settings.retry.attempts = 1; // one call means one call
-        let transport = Transport::new(settings, app.clock.clone())
-            .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
-        let stop = CancellationToken::new();
-        let _signals = stop_on_signal(stop.clone());
-        let context = CallContext::new(&store.name, budget(app, db, store).await?, stop.clone());
+    async fn of(app: &App, db: &Database, store: &Store) -> Result<(Self, Credential), CliError> {
+        let connectors = app.connectors();
+        let most = connectors.get(&store.connector).ok().and_then(|description| description.calls_per_minute);
+        let mut caller = Caller::new(app, db, store, most).await?;
         let begun = app.now();
-        let tokens = app.tokens(db, vault, Arc::new(transport));
-        let mut call = Call { tokens, store, credential, context: &context, stop: &stop };
-        let answer = call.make().await?;
-        let credential = &call.credential;
-        if stop.is_cancelled() {
+        let api = Api::of(&connectors, store, &caller.credential);
+        let answer = match api {
+            Ok(api) => caller.make(async |caller| canary(api, store, caller).await).await?,
+            Err(error) => Err(error),
+        };
+        let credential = &caller.credential;
+        if caller.is_stopped() {
             return Err(CliError::new(Exit::Interrupted, "interrupted; nothing was recorded"));
         }
-        if let Some(until) = context.budget.silence() {
+        if let Some(until) = caller.context.budget.silence() {
             store_calls::keep_silent(db, store.id, until).await?;
         }
         let at = app.now();
@@ -115,14 +101,14 @@ impl Finding {
         };
         let found = credentials::load_credential(db, store.id).await?;
         let state = found.map_or(credential.standing.state, |found| found.state);
-        let finding = Self { answer, at, took: at - begun, calls: context.calls_made(), state, restored };
-        Ok((finding, call.credential))
+        let finding = Self { answer, at, took: at - begun, calls: caller.context.calls_made(), state, restored };
+        Ok((finding, caller.credential))
     }
 
     /// The result for scripts.
     fn object(&self, app: &App, store: &Store, credential: &Credential) -> serde_json::Value {
         let error = self.answer.as_ref().err();
-        let page = self.answer.as_ref().ok();
+        let shown = self.answer.as_ref().ok();
         json!({
             "ok": self.answer.is_ok(),
             "store": store.name,
@@ -136,8 +122,8 @@ impl Finding {
             "error_class": error.map(|error| error.class),
             "hint": error.map(|error| fix(app, store, credential, error)),
             "restored": self.restored,
-            "products_seen": page.map(|page| page.records().len()),
-            "server_time": page.and_then(|page| page.current_time.as_deref()),
+            "products_seen": shown.and_then(|shown| shown.products),
+            "server_time": shown.and_then(|shown| shown.server_time.as_deref()),
             "calls": self.calls,
             "duration_ms": self.took.num_milliseconds(),
         })
@@ -154,78 +140,45 @@ impl Finding {
             let was = credential.standing.state;
             news.push(format!("it was {was} and counts as ok again: the store is synced as before"));
         }
-        if self.answer.as_ref().is_ok_and(|page| page.records().len() == 0) {
+        if self.answer.as_ref().is_ok_and(|shown| shown.products == Some(0)) {
             news.push(
                 "the store shows no product: it has none, or the staff group of this key may not see them".to_owned(),
             );
         }
         if !credential.standing.worked {
-            news.push(format!("next: `netosync sync {name}` fetches the catalogue"));
+            let what = if store.has_records() { "records" } else { "catalogue" };
+            news.push(format!("next: `netosync sync {name}` fetches the {what}"));
         }
         news.join("\n")
     }
 }
 
-/// The call, with the credential that makes it.
-struct Call<'a> {
-    tokens: Tokens,
-    store: &'a Store,
-    credential: Credential,
-    context: &'a CallContext,
-    stop: &'a CancellationToken,
+/// What a good answer shows besides.
+struct Shown {
+    /// Products on it, where it lists some.
+    products: Option<usize>,
+    /// The store's clock.
+    server_time: Option<String>,
 }
 
-impl Call<'_> {
-    /// What the store says to the credential, renewed where that helps.
-    async fn make(&mut self) -> Result<Result<Page, RemoteError>, CliError> {
-        let (now, ahead) = (self.tokens.clock.now(), self.tokens.config.oauth.refresh_ahead());
-        let mut renewed = false;
-        if self.credential.wants_token(now, ahead) {
-            renewed = match self.renew().await? {
-                Ok(renewed) => renewed,
-                // One that is good for a while yet can be judged all the same.
-                Err(_) if !self.credential.wants_token(now, TimeDelta::zero()) => false,
-                Err(error) => return Ok(Err(error)),
-            };
-        }
-        let answer = self.once().await;
-        match &answer {
-            Err(error) if error.class == ErrorClass::Unauthorized && !renewed => match self.renew().await? {
-                Ok(true) => Ok(self.once().await),
-                Ok(false) => Ok(answer),
-                Err(error) => Ok(Err(error)),
-            },
-            _ => Ok(answer),
-        }
-    }
-
-    async fn once(&self) -> Result<Page, RemoteError> {
-        let request = neto::canary(&self.store.url, &self.credential);
+/// The smallest call there is, with the credential in hand.
+async fn canary(api: Api<'_>, store: &Store, caller: &Caller<'_>) -> Result<Shown, RemoteError> {
+    if let Api::Neto = api {
+        let request = neto::canary(&store.url, &caller.credential);
         let decode = |answer: Answer| {
             let status = answer.status;
             neto::decode(answer.body, answer.lossy).map_err(|error| error.status(status))
         };
-        self.tokens.transport.call(self.context, &request, decode).await
+        let page = caller.send(&request, decode).await?;
+        let products = page.records().len();
+        return Ok(Shown { products: Some(products), server_time: page.current_time });
     }
-
-    /// A new token; `false` when that takes a person.
-    async fn renew(&mut self) -> Result<Result<bool, RemoteError>, CliError> {
-        match self.tokens.renew(self.store, &self.credential, self.stop).await {
-            Ok(None) => Ok(Ok(false)),
-            Ok(Some(credential)) => {
-                self.credential = credential;
-                Ok(Ok(true))
-            }
-            Err(TokenError::Remote(error)) => Ok(Err(error)),
-            Err(TokenError::Dead(error)) => {
-                let standing = self.credential.standing;
-                self.tokens.give_up(self.store, &self.credential, standing, &error).await?;
-                Ok(Err(error))
-            }
-            Err(TokenError::Storage(error)) => Err(error.into()),
-            Err(TokenError::Vault(error)) => Err(error.into()),
-        }
+    let mut place = Some(Position::start(None));
+    while let Some(at) = place {
+        let request = api.canary(store, &caller.credential, &at)?;
+        place = caller.send(&request, |answer| api.heard(store, &at, answer)).await?;
     }
+    Ok(Shown { products: None, server_time: None })
 }
 
 /// Records the refusal. The calls of a run decide whether a suspect is revoked; this one, which a person may make as often as he
@@ -242,18 +195,6 @@ async fn flag(db: &Database, credential: &Credential, error: &RemoteError, at: D
     let flag = Flag { before, after, said: &error.message, status, incident: &error.message };
     credentials::flag_credential(db, credential.store_id, &credential.fingerprint, &flag, at).await?;
     Ok(())
-}
-
-/// The store's budget for a call that belongs to no run: nobody knows what was called within the last minute, so the bucket
-/// is empty, and the silence the store has asked for holds.
-async fn budget(app: &App, db: &Database, store: &Store) -> Result<std::sync::Arc<StoreBudget>, CliError> {
-    let calls_per_minute = store.calls_per_minute.unwrap_or(app.config.budget.calls_per_minute);
-    let budget = StoreBudget::new(Budget::empty(calls_per_minute, app.now()), app.clock.clone());
-    if let Some(until) = store.silent_until {
-        budget.silent_until(until);
-    }
-    store_calls::call_without_lease(db, store.id).await?;
-    Ok(budget)
 }
 
 /// What failed, why, and what to do next.

@@ -1,9 +1,9 @@
 //! `netosync store`: the stores that are mirrored, one file a subcommand.
 
 mod add;
-mod address;
+pub mod address;
 mod check;
-mod identity;
+pub mod identity;
 mod import;
 mod list;
 mod pause;
@@ -63,7 +63,7 @@ pub async fn run(app: &App, args: &StoreArgs) -> Result<Exit, CliError> {
 }
 
 /// Tells what became of a store: its object for scripts, a sentence for people.
-async fn tell(app: &App, db: &Database, name: &str, json: bool, sentence: &str) -> Result<Exit, CliError> {
+pub async fn tell(app: &App, db: &Database, name: &str, json: bool, sentence: &str) -> Result<Exit, CliError> {
     if json {
         crate::cli::say(view::object(app, &overview::of_store(db, name).await?));
     } else {

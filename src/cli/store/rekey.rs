@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use url::Url;
 
 use super::identity::{self, Identity};
 use super::secret;
@@ -33,9 +34,12 @@ pub struct RekeyArgs {
     /// Send no user name any more: the key is a store-wide one.
     #[arg(long)]
     no_username: bool,
-    /// Client id that belongs to an OAuth token.
+    /// Client id that belongs to an OAuth token, a header pair or a client secret.
     #[arg(long, value_parser = identity::header)]
     client_id: Option<String>,
+    /// Where tokens are got, when that is not where the connector says.
+    #[arg(long, value_name = "URL", value_parser = identity::token_url)]
+    token_url: Option<Url>,
     /// File that holds the key or token, - for standard input.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -51,12 +55,15 @@ pub async fn run(app: &App, args: &RekeyArgs) -> Result<Exit, CliError> {
     let store = stores::find_store(&db, name).await?;
     super::warn_imported(&store, "brings back the key of its row");
     let old = credentials::load_credential(&db, store.id).await?;
-    let scheme = args.auth.or(old.as_ref().map(|old| old.sealed.scheme)).unwrap_or(Scheme::ApiKey);
+    let asked = args.auth.or(old.as_ref().map(|old| old.sealed.scheme));
+    let scheme = identity::way_in(&app.connectors(), &store.connector, asked)?;
     // What belonged to another scheme does not stay.
     let kept = old.as_ref().map(|old| &old.sealed).filter(|sealed| sealed.scheme == scheme);
     let username = args.username.clone().or_else(|| kept?.username.clone()).filter(|_| !args.no_username);
     let client_id = args.client_id.clone().or_else(|| kept?.client_id.clone());
-    let identity = Identity::new(scheme, username, client_id)?;
+    let kept_url = || kept?.token_url.as_ref()?.parse().ok();
+    let token_url = args.token_url.clone().or_else(kept_url);
+    let identity = Identity::new(scheme, username, client_id, token_url)?;
     let secret = secret::read(args.key_file.as_deref(), name, scheme)?;
     let vault = app.vault(&db).await?;
     vault.put(&db, store.id, identity.with(secret)).await?;

@@ -26,7 +26,8 @@ pub async fn run(app: &App, args: &RemoveArgs) -> Result<Exit, CliError> {
     let name = args.name.as_str();
     let db = app.database().await?;
     let overview = overview::of_store(&db, name).await?;
-    let what = format!("its key, {} products and its history", overview.products);
+    let rows = if overview.store.has_records() { "records" } else { "products" };
+    let what = format!("its key, {} {rows} and its history", overview.products);
     if !args.yes {
         return Err(CliError::usage(format!(
             "this would remove the store {name} with {what}; nothing was done: `netosync store remove {name} --yes` does it, `netosync store pause {name}` keeps it all and only stops the syncs"

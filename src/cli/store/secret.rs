@@ -21,7 +21,7 @@ const API_KEY_LENGTH: usize = 32;
 
 /// Reads the key or token of the store `name`.
 pub fn read(key_file: Option<&Path>, name: &str, scheme: Scheme) -> Result<Secret, CliError> {
-    let what = if scheme == Scheme::ApiKey { "API key" } else { "access token" };
+    let what = what(scheme);
     let text = match key_file {
         Some(path) if path == Path::new("-") => all(io::stdin().lock(), what)?,
         // The path is not repeated: it may be the key itself, given by mistake.
@@ -42,7 +42,7 @@ pub fn read(key_file: Option<&Path>, name: &str, scheme: Scheme) -> Result<Secre
             )));
         }
     };
-    let text = check(&text, what)?;
+    let text = check(&text, what, scheme == Scheme::Login)?;
     if scheme == Scheme::ApiKey && text.len() != API_KEY_LENGTH {
         complain(&format!(
             "warning: this key has {} characters, Neto's have {API_KEY_LENGTH}; a key copied from a narrow form field is often cut short",
@@ -50,6 +50,17 @@ pub fn read(key_file: Option<&Path>, name: &str, scheme: Scheme) -> Result<Secre
         ));
     }
     Ok(Secret::new(text))
+}
+
+/// What is asked for.
+fn what(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::ApiKey => "API key",
+        Scheme::HeaderKey | Scheme::HeaderPair => "key",
+        Scheme::ClientCredentials => "client secret",
+        Scheme::Login => "password",
+        Scheme::Oauth | Scheme::Bearer | Scheme::AuthorizationCode => "access token",
+    }
 }
 
 /// Reads to the end. The buffer has its size from the beginning, so growing leaves no copy behind.
@@ -67,9 +78,10 @@ fn all(from: impl Read, what: &str) -> Result<Zeroizing<String>, CliError> {
     }
 }
 
-/// The key or token in `text`, without byte order mark and white space around it.
-fn check<'a>(text: &'a str, what: &str) -> Result<&'a str, CliError> {
-    given::key(text).map_err(|why| CliError::usage(format!("the {what} {why}")))
+/// The key or token in `text`, without byte order mark and white space around it. Only a password may have any character.
+fn check<'a>(text: &'a str, what: &str, any: bool) -> Result<&'a str, CliError> {
+    let read = if any { given::password(text) } else { given::key(text) };
+    read.map_err(|why| CliError::usage(format!("the {what} {why}")))
 }
 
 #[cfg(test)]
@@ -78,16 +90,17 @@ mod tests {
 
     #[test]
     fn white_space_and_a_byte_order_mark_around_a_key_are_nothing() {
-        assert_eq!(check("\u{feff} not-a-key\r\n", "API key").expect("a key"), "not-a-key");
+        assert_eq!(check("\u{feff} not-a-key\r\n", "API key", false).expect("a key"), "not-a-key");
     }
 
     #[test]
     fn what_cannot_be_a_key_is_refused_without_repeating_it() {
         for text in ["", " \r\n", "canary\ncanary", "canary\u{1b}[31m", "canary\0", "canaryé"] {
-            let error = check(text, "API key").expect_err(text);
+            let error = check(text, "API key", false).expect_err(text);
             assert_eq!(error.exit, Exit::Usage);
             assert!(!error.message.contains("canary"), "{}", error.message);
         }
+        assert_eq!(check("pässwörd", "password", true).expect("one"), "pässwörd");
         let long = vec![b'a'; MOST_BYTES + 1];
         assert!(all(&long[..], "API key").is_err() && all(&long[1..], "API key").is_ok());
         assert!(all(&b"\xff\xfe"[..], "API key").is_err());

@@ -84,6 +84,7 @@ pub fn facts(app: &App, overview: &Overview) -> String {
     let state = State::of(overview, now);
     let mut facts = vec![
         ("name", store.name.clone()),
+        ("connector", if store.has_records() { store.connector.clone() } else { String::new() }),
         ("url", store.url.to_string()),
         (
             "origin",
@@ -91,7 +92,7 @@ pub fn facts(app: &App, overview: &Overview) -> String {
         ),
         ("state", state.words().to_owned()),
         ("why", why_not(overview, now).join("; ")),
-        ("products", overview.products.to_string()),
+        (if store.has_records() { "records" } else { "products" }, overview.products.to_string()),
         ("quarantine", if overview.quarantined > 0 { overview.quarantined.to_string() } else { String::new() }),
         (
             "as of",
@@ -106,6 +107,7 @@ pub fn facts(app: &App, overview: &Overview) -> String {
             ("key", format!("{}, fingerprint {}", found.sealed.scheme, found.sealed.fingerprint)),
             ("username", found.sealed.username.clone().unwrap_or_default()),
             ("client id", found.sealed.client_id.clone().unwrap_or_default()),
+            ("token url", found.sealed.token_url.clone().unwrap_or_default()),
             ("key state", format!("{} since {}", found.state, text::time(found.state_since))),
             ("key last worked", found.last_ok_at.map_or("never yet".to_owned(), text::time)),
             ("key last checked", text::time_if(found.last_checked_at)),

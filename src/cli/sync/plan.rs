@@ -17,7 +17,7 @@ use crate::domain::error::ErrorClass;
 use crate::domain::forecast::Forecast;
 use crate::domain::run::{RunKind, RunState, Verdict};
 use crate::domain::store::Store;
-use crate::storage::{Database, Manners, products, scratch};
+use crate::storage::{Database, Manners, overview, scratch};
 pub use crate::sync::plan::Wish;
 use crate::sync::plan::{Plan, PlanError, Planned};
 use crate::sync::{Patience, Syncer};
@@ -106,7 +106,7 @@ impl Planner<'_> {
         let run = &planned.run;
         let lasted = run.started_at.zip(run.finished_at).and_then(|(start, end)| (end - start).to_std().ok());
         let calls = run.counts.calls.unsigned_abs();
-        let held = products::count(self.db, store.id).await?;
+        let held = overview::count_held(self.db, store).await?;
         let cost = if planned.cut_off {
             // What the whole run costs is known of what is held, at the most.
             terms.in_time(terms.run(run.kind, held, false).calls.max(calls))

@@ -50,6 +50,15 @@ pub struct User {
     pub email: Option<String>,
 }
 
+/// Where a login's answer has its token, and its lifetime if it has one: names from the outside in, or places in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The token.
+    pub token: Vec<String>,
+    /// Its lifetime in seconds.
+    pub lifetime: Option<Vec<String>>,
+}
+
 /// Why there are no tokens. The sentences are the server's words: quote them through the transport's redaction only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -69,7 +78,7 @@ pub enum Refusal {
 ///
 /// # Errors
 /// A [`Refusal`], also of a good status: some endpoints say 200 to everything.
-pub fn read(answer: &Answer, token_path: Option<&str>) -> Result<Tokens, Refusal> {
+pub fn read(answer: &Answer, places: Option<&Places>) -> Result<Tokens, Refusal> {
     let good = (200..300).contains(&answer.status);
     let json: Option<Value> = serde_json::from_str(&answer.body).ok().filter(Value::is_object);
     let Some(json) = json else {
@@ -83,7 +92,7 @@ pub fn read(answer: &Answer, token_path: Option<&str>) -> Result<Tokens, Refusal
     if !good || json.get("error").is_some_and(|error| !error.is_null() && error != "") {
         return Err(refusal(answer.status, &json));
     }
-    Ok(tokens(&json, token_path))
+    Ok(tokens(&json, places))
 }
 
 fn refusal(status: u16, json: &Value) -> Refusal {
@@ -112,20 +121,21 @@ fn refusal(status: u16, json: &Value) -> Refusal {
     }
 }
 
-fn tokens(json: &Value, token_path: Option<&str>) -> Tokens {
+fn tokens(json: &Value, places: Option<&Places>) -> Tokens {
     let user = &json["user"];
     let first = display(user, "first_name").or_else(|| display(user, "firstName"));
     let last = display(user, "last_name").or_else(|| display(user, "lastName"));
     let name = [first, last].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let access = match token_path {
-        Some(path) => path.split('.').try_fold(json, |json, name| json.get(name)).and_then(as_text),
-        None => text(json, "access_token"),
+    let access = places.map_or_else(|| text(json, "access_token"), |places| at(json, &places.token).and_then(as_text));
+    let lifetime_at = match places {
+        Some(places) => places.lifetime.as_ref().and_then(|names| at(json, names)),
+        None => json.get("expires_in"),
     };
     let secret = |text: String| Some(Secret::new(&text)).filter(|secret| !secret.is_empty());
     Tokens {
         access: access.and_then(secret),
         refresh: text(json, "refresh_token").and_then(secret),
-        lifetime: lifetime(&json["expires_in"]),
+        lifetime: lifetime_at.and_then(lifetime),
         scopes: display(json, "scope"),
         api_id: text(json, "api_id"),
         shop: Shop {
@@ -147,6 +157,13 @@ fn lifetime(value: &Value) -> Option<TimeDelta> {
     let whole = (seconds.is_finite() && seconds >= 1.0).then(|| seconds.min(LONGEST.num_seconds() as f64))?;
     #[expect(clippy::cast_possible_truncation, reason = "it was bounded")]
     TimeDelta::try_seconds(whole as i64)
+}
+
+fn at<'a>(json: &'a Value, names: &[String]) -> Option<&'a Value> {
+    names.iter().try_fold(json, |json, name| match json {
+        Value::Array(list) => list.get(name.parse::<usize>().ok()?),
+        json => json.get(name),
+    })
 }
 
 /// A text or a number, trimmed; nothing of what is empty.
@@ -256,7 +273,11 @@ mod tests {
 
     #[test]
     fn the_token_of_a_login_is_where_it_is_said_to_be() {
-        let tokens = read(&answer(200, r#"{"data":{"token":"session"}}"#), Some("data.token")).expect("tokens");
+        let names = |path: &str| path.split('.').map(str::to_owned).collect();
+        let places = Places { token: names("data.0.token"), lifetime: Some(names("ttl")) };
+        let body = r#"{"data":[{"token":"session"}],"ttl":60}"#;
+        let tokens = read(&answer(200, body), Some(&places)).expect("tokens");
         assert_eq!(tokens.access.expect("a token").expose(), "session");
+        assert_eq!(tokens.lifetime, Some(TimeDelta::seconds(60)));
     }
 }

@@ -10,7 +10,7 @@
 mod answer;
 mod ask;
 
-pub use answer::{Refusal, Shop, Tokens, User, read};
+pub use answer::{Places, Refusal, Shop, Tokens, User, read};
 pub use ask::{
     Client, ENDPOINT_STATUSES, Encoding, Endpoint, Grant, LoginForm, SecretIn, ask, ask_by_get, authorize_url, log_in,
 };

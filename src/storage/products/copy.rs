@@ -9,11 +9,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::rows::{Cell, Rows};
-use super::transaction::Transaction;
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::light;
 use crate::domain::product::Product;
+use crate::storage::page::{Cell, Rows, Transaction};
 use crate::storage::{Database, Pools, StorageError};
 
 /// Products copied at once.

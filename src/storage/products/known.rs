@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::transaction::Transaction;
-use super::{Known, postgres, sqlite};
+use super::Known;
 use crate::domain::catalogue::{CHILDREN, Column, PRODUCT, TEXTS};
 use crate::domain::product::{ContentHash, Product, Row};
+use crate::storage::page::{Transaction, postgres, sqlite};
 
 /// Runs a query with a store and a list of ids on either database and maps each row.
 macro_rules! rows {

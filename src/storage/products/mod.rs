@@ -5,11 +5,8 @@
 
 mod copy;
 mod known;
-mod postgres;
 mod removal;
 mod replay;
-mod rows;
-mod sqlite;
 mod sweep;
 mod transaction;
 
@@ -21,29 +18,17 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 pub(super) use self::copy::copy_light;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
-use self::rows::{Cell, Rows};
 pub use self::sweep::{Held, held_between, held_ids, load, witnesses};
-use self::transaction::Transaction;
+pub use super::page::Quarantined;
+use super::page::{Cell, Rows, Transaction};
 use super::{Database, StorageError};
-use crate::domain::catalogue::{CHILDREN, Kind};
+use crate::domain::catalogue::CHILDREN;
 use crate::domain::change::Change;
 use crate::domain::finding::Finding;
-use crate::domain::json::canonical;
 use crate::domain::light;
-use crate::domain::product::{ContentHash, Product, Value};
+use crate::domain::product::{ContentHash, Product};
 use crate::domain::run::{Checkpoint, Counts, Lease};
 use crate::entity::products;
-
-/// A record that could not be normalised.
-#[derive(Clone, Debug)]
-pub struct Quarantined<'a> {
-    /// Key of the product, if it could be read.
-    pub inventory_id: Option<i64>,
-    /// Which field, which value, what was expected.
-    pub reason: String,
-    /// The record as sent.
-    pub raw: &'a str,
-}
 
 /// A page ready to be written.
 #[derive(Debug)]
@@ -267,24 +252,4 @@ pub async fn count(db: &Database, store_id: i64) -> Result<u64, StorageError> {
         .count(db.orm())
         .await
         .map_err(StorageError::query("count the products"))
-}
-
-/// A value that a database hands back as text.
-fn from_text(kind: Kind, text: String) -> sqlx::Result<Value<'static>> {
-    let broken = |error: &dyn std::fmt::Display| sqlx::Error::Decode(format!("{text:?}: {error}").into());
-    Ok(match kind {
-        Kind::Decimal => {
-            let number = if text.contains(['e', 'E']) {
-                rust_decimal::Decimal::from_scientific(&text)
-            } else {
-                rust_decimal::Decimal::from_str_exact(&text)
-            };
-            Value::Decimal(number.map_err(|error| broken(&error))?)
-        }
-        Kind::Time => Value::Time(DateTime::parse_from_rfc3339(&text).map_err(|error| broken(&error))?.to_utc()),
-        Kind::LocalTime => Value::LocalTime(text.parse().map_err(|error: chrono::ParseError| broken(&error))?),
-        Kind::Date => Value::Date(text.parse().map_err(|error: chrono::ParseError| broken(&error))?),
-        Kind::Json => Value::Text(canonical(&text).ok_or_else(|| broken(&"not JSON"))?.into()),
-        Kind::Text | Kind::Int | Kind::Bool => Value::Text(text.into()),
-    })
 }

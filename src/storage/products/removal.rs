@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::transaction::Transaction;
 use crate::domain::run::{Checkpoint, Counts, Lease};
+use crate::storage::page::Transaction;
 use crate::storage::{Database, StorageError};
 
 /// Products the store was asked for by ID and did not have.

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::transaction::Transaction;
 use super::{Plan, Source, Writes};
 use crate::domain::catalogue::PRODUCT;
 use crate::domain::product::{Product, Value};
+use crate::storage::page::Transaction;
 use crate::storage::{Database, StorageError};
 
 /// A record of the quarantine that could be normalised after all.

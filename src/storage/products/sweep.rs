@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::transaction::Transaction;
 use crate::domain::product::{ContentHash, Product};
 use crate::entity::findings;
 use crate::entity::products::{self as entity, Column};
+use crate::storage::page::Transaction;
 use crate::storage::{Database, Pools, StorageError};
 
 /// A product that is held.

@@ -12,19 +12,35 @@ use crate::storage::{Database, StorageError};
 const STAYS: &str = "line.at >= $1 OR line.at >= $2 AND line.seq > COALESCE(\
     (SELECT MIN(consumers.seq) FROM consumers WHERE consumers.store_id = line.store_id), line.seq)";
 
+/// The tables the feed is in; a store has lines in one of them.
+const TABLES: [&str; 2] = ["product_changes", "record_changes"];
+
 /// Forgets one batch.
 pub async fn batch(db: &Database, cutoffs: &Cutoffs) -> Result<u64, StorageError> {
     let Some(values) = values(cutoffs) else { return Ok(0) };
+    let mut forgotten = 0;
+    for table in TABLES {
+        forgotten += batch_of(db, table, &values).await?;
+        if forgotten >= BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    Ok(forgotten)
+}
+
+async fn batch_of(db: &Database, table: &str, values: &[Value]) -> Result<u64, StorageError> {
     let doing = "forget old lines of the change feed";
     let statement =
         |sql: &str, values: Vec<Value>| Statement::from_sql_and_values(db.orm().get_database_backend(), sql, values);
-    let old = "/* prune::feed */ SELECT id FROM stores WHERE \
-         (SELECT at FROM product_changes WHERE store_id = stores.id ORDER BY seq LIMIT 1) < $1";
-    let stores = db.orm().query_all_raw(statement(old, values[..1].to_vec())).await;
+    let old = format!(
+        "/* prune::feed */ SELECT id FROM stores WHERE \
+         (SELECT at FROM {table} WHERE store_id = stores.id ORDER BY seq LIMIT 1) < $1"
+    );
+    let stores = db.orm().query_all_raw(statement(&old, values[..1].to_vec())).await;
     let forget = format!(
-        "/* prune::feed */ DELETE FROM product_changes WHERE store_id = $3 AND seq < (\
+        "/* prune::feed */ DELETE FROM {table} WHERE store_id = $3 AND seq < (\
          SELECT COALESCE(MIN(CASE WHEN stays THEN seq END), MAX(seq) + 1) FROM (\
-         SELECT line.seq, ({STAYS}) AS stays FROM product_changes line \
+         SELECT line.seq, ({STAYS}) AS stays FROM {table} line \
          WHERE line.store_id = $3 ORDER BY line.seq LIMIT {BATCH}) oldest)"
     );
     let mut forgotten = 0;
@@ -42,10 +58,13 @@ pub async fn batch(db: &Database, cutoffs: &Cutoffs) -> Result<u64, StorageError
 
 /// How many lines could be forgotten in all, as SQL with its values; `None` = they are kept for ever.
 pub fn count(cutoffs: &Cutoffs) -> Option<(String, Vec<Value>)> {
-    let sql = format!(
-        "/* prune::feed */ SELECT COUNT(*) FROM product_changes gone WHERE gone.seq < COALESCE(\
-         (SELECT MIN(line.seq) FROM product_changes line WHERE line.store_id = gone.store_id AND ({STAYS})), gone.seq + 1)"
-    );
+    let of = |table: &str| {
+        format!(
+            "(SELECT COUNT(*) FROM {table} gone WHERE gone.seq < COALESCE(\
+             (SELECT MIN(line.seq) FROM {table} line WHERE line.store_id = gone.store_id AND ({STAYS})), gone.seq + 1))"
+        )
+    };
+    let sql = format!("/* prune::feed */ SELECT {}", TABLES.map(of).join(" + "));
     values(cutoffs).map(|values| (sql, values))
 }
 

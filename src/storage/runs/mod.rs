@@ -16,6 +16,8 @@ mod claim;
 mod history;
 mod trigger;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value};
@@ -62,6 +64,8 @@ pub struct Evidence {
     pub learned: Option<Learned>,
     /// What an audit has found.
     pub audit: Option<Box<AuditFindings>>,
+    /// Where the next incremental run of each stream of a described connector begins.
+    pub streams: BTreeMap<String, serde_json::Value>,
 }
 
 /// Ends a run, with its evidence. With a verdict that vouches for the copy, the store's `as_of` moves to the start of the run,

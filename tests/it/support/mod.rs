@@ -9,13 +9,16 @@ use netosync::domain::secret::Secret;
 use netosync::storage::{Database, schema};
 use tempfile::TempDir;
 
+pub mod described;
 pub mod dump;
 pub mod fakes;
 pub mod fleet;
 pub mod hook;
+pub mod http;
 pub mod mirrored;
 pub mod postgres;
 pub mod process;
+pub mod rest;
 pub mod retold;
 pub mod theirs;
 pub mod town;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netosync::domain::change::Change;
 use netosync::domain::product::Product;
-use netosync::storage::changes::{self, ChangeLine};
+use netosync::storage::changes::{self, ChangeLine, Subject};
 use serde_json::{Map, Value as Json, json};
 
 use super::{TestDb, mirrored};
@@ -38,9 +38,10 @@ impl Retold {
         assert_eq!(line.seq, self.seq + 1, "{line:?}");
         self.seq = line.seq;
         let fields = line.fields.as_ref().and_then(Json::as_object).cloned().unwrap_or_default();
-        let known = self.products.contains_key(&line.inventory_id);
+        let Subject::Product { inventory_id, .. } = line.subject else { panic!("a product: {line:?}") };
+        let known = self.products.contains_key(&inventory_id);
         assert_eq!(known, line.kind != "added", "{line:?}");
-        let (values, there) = self.products.entry(line.inventory_id).or_default();
+        let (values, there) = self.products.entry(inventory_id).or_default();
         for (name, change) in fields {
             let held = values.get(&name).cloned().unwrap_or(empty(&change[0]));
             assert_eq!(held, change[0], "{name} of {line:?}");

@@ -95,6 +95,7 @@ impl World {
             patience: Patience::Daemon,
             progress: Progress::default(),
             renews: true,
+            connectors: Arc::default(),
         };
         Self { db, store, shop, syncer }
     }

@@ -117,6 +117,36 @@ impl<'a> Rows<'a> {
         Self::new("product_changes", columns, 2, Conflict::Fail)
     }
 
+    /// No rows yet for `records`.
+    pub fn records() -> Self {
+        let columns = [
+            STORE,
+            ("stream", CellKind::Of(Kind::Text)),
+            ("key", CellKind::Of(Kind::Text)),
+            ("data", CellKind::Of(Kind::Json)),
+            ("content_hash", CellKind::Bytes),
+            ("first_seen_at", CellKind::Of(Kind::Time)),
+            ("changed_at", CellKind::Of(Kind::Time)),
+            ("removed_at", CellKind::Of(Kind::Time)),
+        ];
+        Self::new("records", columns, 3, Conflict::Update)
+    }
+
+    /// No rows yet for `record_changes`.
+    pub fn record_changes() -> Self {
+        let columns = [
+            STORE,
+            ("seq", CellKind::Of(Kind::Int)),
+            ("stream", CellKind::Of(Kind::Text)),
+            ("key", CellKind::Of(Kind::Text)),
+            ("kind", CellKind::Of(Kind::Text)),
+            ("fields", CellKind::Of(Kind::Json)),
+            ("run_id", CellKind::Of(Kind::Int)),
+            ("at", CellKind::Of(Kind::Time)),
+        ];
+        Self::new("record_changes", columns, 2, Conflict::Fail)
+    }
+
     /// No rows yet for `quarantine`.
     pub fn quarantine() -> Self {
         let columns = [
