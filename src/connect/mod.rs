@@ -191,7 +191,7 @@ impl Connect {
             Purpose::Connect => {
                 let connected = match &self.party {
                     Party::Neto { version, hosts } => self.settle(begun, given, (*version, hosts), by_operator).await?,
-                    Party::Described { store_url, .. } => self.settle_described(begun, given, store_url).await?,
+                    Party::Described(side) => self.settle_described(begun, given, &side.store_url).await?,
                 };
                 Ok(Outcome::Connected(Box::new(connected)))
             }

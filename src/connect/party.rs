@@ -19,20 +19,23 @@ pub enum Party {
         hosts: Hosts,
     },
     /// The API of a described connector; what is asked about is a store's address.
-    Described {
-        /// The connector.
-        connector: String,
-        /// Where a person agrees.
-        authorize_url: Url,
-        /// What is asked for.
-        scopes: Vec<String>,
-        /// Where codes are exchanged.
-        endpoint: Endpoint,
-        /// The store's address.
-        store_url: Url,
-        /// The store's own token URL, where that is not what the connector says.
-        token_url: Option<Url>,
-    },
+    Described(Box<Described>),
+}
+
+/// The side of a described connector.
+#[derive(Clone, Debug)]
+pub struct Described {
+    connector: String,
+    /// Where a person agrees.
+    authorize_url: Url,
+    /// What is asked for.
+    scopes: Vec<String>,
+    /// Where codes are exchanged, as the connector says.
+    endpoint: Endpoint,
+    /// The store's address.
+    pub(super) store_url: Url,
+    /// The store's own token URL, where that is not what the connector says.
+    pub(super) token_url: Option<Url>,
 }
 
 impl Party {
@@ -51,14 +54,14 @@ impl Party {
             return Err(unusable("it does not say where a person agrees".to_owned()));
         };
         let endpoint = endpoint.map_err(|error| unusable(error.to_string()))?;
-        Ok(Self::Described {
+        Ok(Self::Described(Box::new(Described {
             connector: description.name.clone(),
             authorize_url: authorize_url.map_err(|error| unusable(error.to_string()))?,
             scopes: token.scopes.clone(),
             endpoint,
             store_url: store_url.clone(),
             token_url,
-        })
+        })))
     }
 
     /// The connector.
@@ -66,7 +69,7 @@ impl Party {
     pub fn connector(&self) -> &str {
         match self {
             Self::Neto { .. } => "neto",
-            Self::Described { connector, .. } => connector,
+            Self::Described(described) => &described.connector,
         }
     }
 
@@ -75,10 +78,13 @@ impl Party {
     pub fn endpoint(&self) -> Endpoint {
         match self {
             Self::Neto { version, hosts } => version.endpoint(hosts),
-            Self::Described { endpoint, token_url: Some(own), .. } => {
-                Endpoint { token_url: own.clone(), ..endpoint.clone() }
+            Self::Described(described) => {
+                let endpoint = described.endpoint.clone();
+                match described.token_url.clone() {
+                    Some(token_url) => Endpoint { token_url, ..endpoint },
+                    None => endpoint,
+                }
             }
-            Self::Described { endpoint, .. } => endpoint.clone(),
         }
     }
 
@@ -93,8 +99,8 @@ impl Party {
                     Purpose::Disconnect => version.deauthorize_url(hosts, &consent),
                 }
             }
-            Self::Described { authorize_url: base, scopes, .. } => {
-                let scopes = scopes.join(" ");
+            Self::Described(described) => {
+                let scopes = described.scopes.join(" ");
                 let mut parameters = vec![
                     ("response_type", "code"),
                     ("client_id", client_id),
@@ -104,7 +110,7 @@ impl Party {
                 if !scopes.is_empty() {
                     parameters.push(("scope", &scopes));
                 }
-                authorize_url(base, &parameters)
+                authorize_url(&described.authorize_url, &parameters)
             }
         }
     }

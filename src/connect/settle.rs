@@ -159,7 +159,7 @@ impl Connect {
         let Connect { tokens, client, party } = self;
         let token_url = match party {
             Party::Neto { .. } => None,
-            Party::Described { token_url, .. } => token_url.clone(),
+            Party::Described(side) => side.token_url.clone(),
         };
         let credential = PlainCredential {
             client_id: Some(client.id.clone()),
