@@ -9,7 +9,6 @@ use crate::domain::secret::Secret;
 use crate::domain::store::Store;
 use crate::storage::oauth_states::Begun;
 use crate::storage::{Database, StorageError, credentials, stores};
-use crate::tokens;
 
 /// Why a store rests that was disconnected.
 pub const DISCONNECTED: &str = "disconnected";
@@ -64,7 +63,7 @@ impl Connect {
         } else {
             let code =
                 notice.code.as_deref().ok_or(ConnectError::State("this notice proves nothing: it has no code"))?;
-            let endpoint = self.version.endpoint(&tokens::hosts(&self.tokens.config));
+            let endpoint = self.party.endpoint();
             let (code, subject) = (Secret::new(code), "an uninstall notice");
             let given = self.tokens.exchange(&endpoint, &self.client, &code, redirect_uri, subject).await?;
             self.find(|store| is_named(store, &given.tokens)).await?

@@ -9,22 +9,24 @@
 
 mod bound;
 mod disconnect;
+mod party;
 mod settle;
 
 use chrono::TimeDelta;
 use url::Url;
 
-use crate::connector::neto::oauth::{Consent, Version};
 use crate::connector::oauth::Client;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::secret::Secret;
 use crate::domain::store::Store;
 use crate::storage::oauth_states::{self, Begun, Purpose, Taken};
 use crate::storage::{StorageError, stores};
-use crate::tokens::{self, TokenError, Tokens};
+use crate::tokens::{TokenError, Tokens};
 
 pub use bound::{BadDomain, domain};
 pub use disconnect::{UninstallNotice, forget};
+use party::About;
+pub use party::Party;
 
 /// For how long a consent is waited for.
 pub const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -103,8 +105,8 @@ impl ConnectError {
 pub struct Wish {
     /// What is asked.
     pub purpose: Purpose,
-    /// The store's domain.
-    pub domain: String,
+    /// The store: its domain, or its address where the connector is a described one.
+    pub subject: String,
     /// The store's name here, if it is to have that.
     pub store_name: Option<String>,
     /// Where the answer comes to.
@@ -142,8 +144,8 @@ pub struct Connect {
     pub tokens: Tokens,
     /// Who we are to the vendor.
     pub client: Client,
-    /// Which OAuth the client was issued for.
-    pub version: Version,
+    /// The side that gives tokens.
+    pub party: Party,
 }
 
 impl Connect {
@@ -157,32 +159,24 @@ impl Connect {
         let begun = Begun {
             digest: digest(&state),
             purpose: wish.purpose,
-            connector: "neto".to_owned(),
-            subject: wish.domain.clone(),
+            connector: self.party.connector().to_owned(),
+            subject: wish.subject.clone(),
             store_name: wish.store_name.clone(),
             redirect_uri: wish.redirect_uri.clone(),
             created_at: now,
             expires_at: now + PATIENCE,
         };
         oauth_states::begin(db, begun).await?;
-        let consent = Consent {
-            client_id: &self.client.id,
-            redirect_uri: &wish.redirect_uri,
-            store_domain: &wish.domain,
-            state: state.expose(),
-        };
-        let hosts = tokens::hosts(&self.tokens.config);
-        let url = match wish.purpose {
-            Purpose::Connect => self.version.authorize_url(&hosts, &consent),
-            Purpose::Disconnect => self.version.deauthorize_url(&hosts, &consent),
-        };
+        let about = About { subject: &wish.subject, redirect_uri: &wish.redirect_uri, state: state.expose() };
+        let url = self.party.consent_url(wish.purpose, &self.client.id, about);
         Ok((url, state))
     }
 
     /// Takes the state that came back, before anything else is done with the answer.
     pub async fn take(&self, state: &Secret) -> Result<Begun, ConnectError> {
         match oauth_states::take(&self.tokens.db, &digest(state), self.tokens.clock.now()).await? {
-            Taken::Begun(begun) => Ok(begun),
+            Taken::Begun(begun) if begun.connector == self.party.connector() => Ok(begun),
+            Taken::Begun(_) => Err(ConnectError::State("this answer is for another connector; begin again")),
             Taken::Used => Err(ConnectError::State("this answer was used before; begin again")),
             Taken::Expired => Err(ConnectError::State("this answer comes more than ten minutes late; begin again")),
             Taken::Unknown => Err(ConnectError::State("nobody here has asked for this answer; begin here")),
@@ -191,10 +185,16 @@ impl Connect {
 
     /// Finishes what was begun, with the code that came back. `by_operator` says that whoever began it may approve where keys go.
     pub async fn finish(&self, begun: &Begun, code: &Secret, by_operator: bool) -> Result<Outcome, ConnectError> {
-        let endpoint = self.version.endpoint(&tokens::hosts(&self.tokens.config));
+        let endpoint = self.party.endpoint();
         let given = self.tokens.exchange(&endpoint, &self.client, code, &begun.redirect_uri, &begun.subject).await?;
         match begun.purpose {
-            Purpose::Connect => Ok(Outcome::Connected(Box::new(self.settle(begun, given, by_operator).await?))),
+            Purpose::Connect => {
+                let connected = match &self.party {
+                    Party::Neto { version, hosts } => self.settle(begun, given, (*version, hosts), by_operator).await?,
+                    Party::Described(side) => self.settle_described(begun, given, &side.store_url).await?,
+                };
+                Ok(Outcome::Connected(Box::new(connected)))
+            }
             Purpose::Disconnect => Ok(Outcome::Disconnected(Box::new(self.dismiss(begun, &given.tokens).await?))),
         }
     }
@@ -202,7 +202,7 @@ impl Connect {
     /// The store that is meant, if it is here.
     async fn find(&self, is_meant: impl Fn(&Store) -> bool) -> Result<Option<Store>, StorageError> {
         let all = stores::list_stores(&self.tokens.db).await?;
-        Ok(all.into_iter().find(|store| store.connector == "neto" && is_meant(store)))
+        Ok(all.into_iter().find(|store| store.connector == self.party.connector() && is_meant(store)))
     }
 }
 

@@ -5,15 +5,15 @@ use url::Url;
 
 use super::bound::{domain, leads_to, same_host, url_of};
 use super::disconnect::DISCONNECTED;
-use super::{Connect, ConnectError, Connected};
-use crate::connector::neto::oauth::{self, Version};
+use super::{Connect, ConnectError, Connected, Party};
+use crate::connector::neto::oauth::{self, Hosts, Version};
 use crate::domain::secret::Secret;
-use crate::domain::store::{MOVED, Store};
+use crate::domain::store::{MOVED, Scheme, Store};
 use crate::storage::credentials;
 use crate::storage::oauth_states::Begun;
 use crate::storage::stores::{self, Learnt, NewStore};
 use crate::storage::vault::PlainCredential;
-use crate::tokens::{self, Given, TokenError};
+use crate::tokens::{Given, TokenError};
 
 /// What the vendor has told about a store.
 struct Told {
@@ -29,11 +29,12 @@ impl Connect {
         &self,
         begun: &Begun,
         given: Given,
+        (version, hosts): (Version, &Hosts),
         by_operator: bool,
     ) -> Result<Connected, ConnectError> {
         let access = given.tokens.access.clone().ok_or(ConnectError::Lacks("an access token"))?;
-        let told = self.told(&given, &access).await?;
-        let known = self.known(&told, begun).await?;
+        let told = self.told(version, &given, &access).await?;
+        let known = self.known(version, &told, begun).await?;
         let same_store = known.as_ref().is_some_and(|store| store.remote_id.as_ref() == Some(&told.remote_id));
         if let Some(domain) = &told.domain
             && *domain != begun.subject
@@ -41,23 +42,14 @@ impl Connect {
         {
             return Err(ConnectError::OtherStore { asked: begun.subject.clone(), told: domain.clone() });
         }
-        let url = self.url(&told, begun)?;
+        let url = self.url((version, hosts), &told, begun)?;
         let store = match &known {
-            Some(store) => self.bring_up_to_date(store, &told, &url, begun, by_operator).await?,
+            Some(store) => {
+                self.bring_up_to_date(store, &told, &url, begun, version == Version::V2 || by_operator).await?
+            }
             None => self.add(&told, url, begun).await?,
         };
-        let credential = PlainCredential {
-            client_id: Some(self.client.id.clone()),
-            refresh: given.tokens.refresh.clone(),
-            client_secret: Some(self.client.secret.clone()),
-            scopes: given.tokens.scopes.clone(),
-            renewed_at: Some(given.at),
-            expires_at: given.tokens.lifetime.map(|lifetime| given.at + lifetime),
-            ..PlainCredential::new(self.version.scheme(), access)
-        };
-        let tokens = &self.tokens;
-        tokens.vault.put(&tokens.db, store.id, credential).await.map_err(TokenError::from)?;
-        info!(store.name = store.name, "connected {}", store.name);
+        self.keep(&store, version.scheme(), access, &given).await?;
         Ok(Connected {
             added: known.is_none(),
             scopes: given.tokens.scopes,
@@ -69,7 +61,7 @@ impl Connect {
 
     /// The store the token is for, if it is here: by its identity, else by the name that was asked for, else by its domain. One
     /// that has another identity is another store, whatever its address was once; but the two versions name stores differently.
-    async fn known(&self, told: &Told, begun: &Begun) -> Result<Option<Store>, ConnectError> {
+    async fn known(&self, version: Version, told: &Told, begun: &Begun) -> Result<Option<Store>, ConnectError> {
         if let Some(store) = self.find(|store| store.remote_id.as_ref() == Some(&told.remote_id)).await? {
             return Ok(Some(store));
         }
@@ -81,7 +73,7 @@ impl Connect {
         };
         let Some(store) = found else { return Ok(None) };
         let credential = credentials::load_credential(&self.tokens.db, store.id).await?;
-        let of_this_version = credential.is_some_and(|found| found.sealed.scheme == self.version.scheme());
+        let of_this_version = credential.is_some_and(|found| found.sealed.scheme == version.scheme());
         match &store.remote_id {
             Some(_) if of_this_version && asked_for => {
                 let told = format!("{} ({})", told.domain.as_deref().unwrap_or_default(), told.remote_id);
@@ -93,10 +85,10 @@ impl Connect {
     }
 
     /// What is told with the token of the first version, or asked with that of the second.
-    async fn told(&self, given: &Given, access: &Secret) -> Result<Told, ConnectError> {
+    async fn told(&self, version: Version, given: &Given, access: &Secret) -> Result<Told, ConnectError> {
         let shop = &given.tokens.shop;
         let readable = |text: &str| domain(text, self.tokens.config.transport.allow_loopback).ok();
-        match self.version {
+        match version {
             Version::V1 => {
                 let told = shop.domain.as_deref().ok_or(ConnectError::Lacks("store_domain"))?;
                 Ok(Told {
@@ -123,31 +115,74 @@ impl Connect {
     }
 
     /// Where calls go.
-    fn url(&self, told: &Told, begun: &Begun) -> Result<Url, ConnectError> {
-        match self.version {
+    fn url(&self, (version, hosts): (Version, &Hosts), told: &Told, begun: &Begun) -> Result<Url, ConnectError> {
+        match version {
             Version::V1 => {
                 let domain = told.domain.as_deref().unwrap_or(&begun.subject);
                 url_of(domain, self.tokens.config.transport.allow_loopback)
                     .map_err(|error| ConnectError::Unusable(error.to_string()))
             }
-            Version::V2 => Ok(oauth::shared_url(&tokens::hosts(&self.tokens.config), &told.remote_id)),
+            Version::V2 => Ok(oauth::shared_url(hosts, &told.remote_id)),
         }
+    }
+
+    /// [`Connect::settle`] for a described connector: the store is the one that was named, at the address that was asked about.
+    pub(super) async fn settle_described(
+        &self,
+        begun: &Begun,
+        given: Given,
+        store_url: &Url,
+    ) -> Result<Connected, ConnectError> {
+        let db = &self.tokens.db;
+        let access = given.tokens.access.clone().ok_or(ConnectError::Lacks("an access token"))?;
+        if begun.subject != store_url.as_str() {
+            let told = store_url.to_string();
+            return Err(ConnectError::OtherStore { asked: begun.subject.clone(), told });
+        }
+        let name = begun.store_name.clone().unwrap_or_else(|| begun.connector.clone());
+        let known = self.find(|store| store.name == name).await?;
+        let added = known.is_none();
+        let store = match known {
+            Some(store) if store.url == *store_url => store,
+            Some(store) => {
+                return Err(ConnectError::OtherStore { asked: store_url.to_string(), told: store.url.to_string() });
+            }
+            None => stores::add_store(db, &new_store(name, &begun.connector, store_url.clone(), None)).await?,
+        };
+        self.keep(&store, Scheme::AuthorizationCode, access, &given).await?;
+        let (scopes, user) = (given.tokens.scopes, given.tokens.user.name);
+        Ok(Connected { added, scopes, title: None, user, store })
+    }
+
+    /// Stores the token as the store's credential.
+    async fn keep(&self, store: &Store, scheme: Scheme, access: Secret, given: &Given) -> Result<(), ConnectError> {
+        let Connect { tokens, client, party } = self;
+        let token_url = match party {
+            Party::Neto { .. } => None,
+            Party::Described(side) => side.token_url.clone(),
+        };
+        let credential = PlainCredential {
+            client_id: Some(client.id.clone()),
+            refresh: given.tokens.refresh.clone(),
+            client_secret: Some(client.secret.clone()),
+            token_url,
+            scopes: given.tokens.scopes.clone(),
+            renewed_at: Some(given.at),
+            expires_at: given.tokens.lifetime.map(|lifetime| given.at + lifetime),
+            ..PlainCredential::new(scheme, access)
+        };
+        tokens.vault.put(&tokens.db, store.id, credential).await.map_err(TokenError::from)?;
+        info!(store.name = store.name, "connected {}", store.name);
+        Ok(())
     }
 
     async fn add(&self, told: &Told, url: Url, begun: &Begun) -> Result<Store, ConnectError> {
         let db = &self.tokens.db;
         let domain = told.domain.clone().unwrap_or_else(|| begun.subject.clone());
         let taken: Vec<_> = stores::list_stores(db).await?.into_iter().map(|store| store.name).collect();
-        let new = NewStore {
-            name: begun.store_name.clone().unwrap_or_else(|| free_name(&domain, &taken)),
-            connector: "neto".to_owned(),
-            url,
-            timezone: told.timezone.clone().filter(|zone| zone.parse::<chrono_tz::Tz>().is_ok()),
-            schedule_full: None,
-            schedule_incremental: None,
-            schedule_sweep: None,
-            calls_per_minute: None,
-        };
+        let name = begun.store_name.clone().unwrap_or_else(|| free_name(&domain, &taken));
+        let timezone = told.timezone.clone().filter(|zone| zone.parse::<chrono_tz::Tz>().is_ok());
+        let new = new_store(name, "neto", url, timezone);
         let store = stores::add_store(db, &new).await?;
         let learnt = Learnt { remote_id: Some(told.remote_id.clone()), domain: Some(domain), ..Learnt::default() };
         Ok(stores::learn(db, &store.name, learnt).await?)
@@ -162,11 +197,12 @@ impl Connect {
         told: &Told,
         url: &Url,
         begun: &Begun,
-        by_operator: bool,
+        approved: bool,
     ) -> Result<Store, ConnectError> {
         let db = &self.tokens.db;
-        let asked_for = by_operator && told.domain.as_deref().is_none_or(|domain| domain == begun.subject);
-        let goes_on = self.version == Version::V2 || asked_for || same_host(&store.url, &host_of(url));
+        // Of the second version, the address is the vendor's own whatever the domain.
+        let asked_for = approved && told.domain.as_deref().is_none_or(|domain| domain == begun.subject);
+        let goes_on = asked_for || same_host(&store.url, &host_of(url));
         let learnt = Learnt {
             remote_id: Some(told.remote_id.clone()),
             domain: told.domain.clone().or_else(|| Some(begun.subject.clone())),
@@ -194,6 +230,20 @@ impl Connect {
             stores::pause_store(db, name, Some(&reason), None).await?;
         }
         Ok(stores::learn(db, name, learnt).await?)
+    }
+}
+
+/// A store with nothing of its own but a time zone.
+fn new_store(name: String, connector: &str, url: Url, timezone: Option<String>) -> NewStore {
+    NewStore {
+        name,
+        connector: connector.to_owned(),
+        url,
+        timezone,
+        schedule_full: None,
+        schedule_incremental: None,
+        schedule_sweep: None,
+        calls_per_minute: None,
     }
 }
 

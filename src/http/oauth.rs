@@ -20,11 +20,11 @@ use tracing::{info, warn};
 use super::Shared;
 use super::page::page;
 use crate::config::Config;
-use crate::connect::{Connect, ConnectError, Outcome, UninstallNotice, Wish, domain};
+use crate::connect::{Connect, ConnectError, Outcome, Party, UninstallNotice, Wish, domain};
 use crate::connector::neto::oauth::Version;
 use crate::domain::secret::Secret;
 use crate::storage::oauth_states::Purpose;
-use crate::tokens::{Tokens, configured_client};
+use crate::tokens::{Tokens, configured_client, hosts};
 
 /// A notice is small.
 const MOST_NOTICE_BYTES: usize = 16 << 10;
@@ -49,7 +49,8 @@ fn connect(shared: &Shared) -> Result<(Connect, Arc<Config>, String), Box<Respon
     })?;
     let version = if config.oauth.version == 1 { Version::V1 } else { Version::V2 };
     let tokens = Tokens { config: config.clone(), ..shared.pages.tokens.clone() };
-    Ok((Connect { tokens, client, version }, config, callback))
+    let party = Party::Neto { version, hosts: hosts(&config) };
+    Ok((Connect { tokens, client, party }, config, callback))
 }
 
 /// `GET /oauth/neto/install`.
@@ -137,7 +138,7 @@ async fn begin(connect: &Connect, config: &Config, callback: String, query: &Has
         let said = "The address of this page lacks the store: it ends with ?store_domain=www.your-store.example";
         return page(StatusCode::BAD_REQUEST, "Which store?", said);
     };
-    let wish = Wish { purpose: Purpose::Connect, domain, store_name: None, redirect_uri: callback };
+    let wish = Wish { purpose: Purpose::Connect, subject: domain, store_name: None, redirect_uri: callback };
     match connect.begin(&wish).await {
         Ok((url, _)) => {
             let no_store = (header::CACHE_CONTROL, "no-store".to_owned());

@@ -6,6 +6,7 @@ mod chaos;
 mod crowd;
 mod decimals;
 mod drift;
+mod fakes;
 mod feed;
 mod import;
 mod import_failing;

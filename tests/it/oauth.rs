@@ -1,7 +1,7 @@
 //! Tokens and connections by consent, against the simulated vendor, on both engines.
 
 use chrono::TimeDelta;
-use netosync::connect::{Connect, ConnectError, Connected, Outcome, UninstallNotice, Wish};
+use netosync::connect::{Connect, ConnectError, Connected, Outcome, Party, UninstallNotice, Wish};
 use netosync::connector::neto::oauth::Version;
 use netosync::connector::oauth::Client;
 use netosync::domain::error::ErrorClass;
@@ -15,7 +15,7 @@ use netosync::storage::incidents;
 use netosync::storage::oauth_states::Purpose;
 use netosync::storage::stores::{self, StoreChanges};
 use netosync::sync::Syncer;
-use netosync::tokens::{TokenError, Tokens};
+use netosync::tokens::{TokenError, Tokens, hosts};
 
 use crate::support::world::World;
 use crate::support::{TestDb, on_both_engines};
@@ -57,7 +57,8 @@ impl Vendor {
         let settings = [("NETOSYNC__OAUTH__V1_URL", url.as_str()), ("NETOSYNC__OAUTH__V2_URL", url.as_str())];
         let worker = world.worker(&settings);
         let client = Client { id: "simulated-client".to_owned(), secret: Secret::new("simulated-secret") };
-        let connect = Connect { tokens: worker.tokens(), client, version };
+        let connect =
+            Connect { tokens: worker.tokens(), client, party: Party::Neto { version, hosts: hosts(&worker.config) } };
         let domain = url.trim_start_matches("http://").to_owned();
         Self { world, worker, connect, domain }
     }
@@ -68,7 +69,7 @@ impl Vendor {
 
     /// Begins, consents at the vendor's, and gives the state and the code that come back.
     async fn consent(&self, purpose: Purpose, domain: &str) -> (Secret, Secret) {
-        let wish = Wish { purpose, domain: domain.to_owned(), store_name: None, redirect_uri: REDIRECT.to_owned() };
+        let wish = Wish { purpose, subject: domain.to_owned(), store_name: None, redirect_uri: REDIRECT.to_owned() };
         let (url, state) = self.connect.begin(&wish).await.expect("a beginning");
         let back = crate::support::http::location(url.as_str()).await;
         let back: url::Url = back.parse().expect("a URL");

@@ -1,6 +1,7 @@
 //! The commands an operator runs, through the real program: `db`, `keys`, `check`, `run`, and the files of the service.
 
 mod check;
+mod consent;
 mod http;
 mod import;
 mod install;

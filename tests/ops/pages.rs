@@ -12,6 +12,8 @@ pub struct Page {
     pub status: u16,
     pub head: String,
     pub body: String,
+    /// Where it sends the browser, as it was sent.
+    pub location: Option<String>,
 }
 
 /// Sends `request` as it is and gives what comes back until the server hangs up.
@@ -25,12 +27,16 @@ pub fn send(address: &str, request: &[u8]) -> Page {
     let answer = String::from_utf8(answer).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-    Page { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    let location = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("location").then(|| value.to_owned())
+    });
+    Page { status, head: head.to_ascii_lowercase(), body: body.to_owned(), location }
 }
 
 /// Asks for a page.
 pub fn get(address: &str, path: &str) -> Page {
-    send(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())
+    send(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
 /// Asks for a one-line page: its status and its line.

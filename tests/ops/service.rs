@@ -45,6 +45,16 @@ impl Service {
         panic!("never said {words:?}, but: {said:#?}");
     }
 
+    /// Everything it says from now on to its end.
+    pub fn rest(self) -> String {
+        let mut rest = String::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            rest.push_str(&line);
+            rest.push('\n');
+        }
+        rest
+    }
+
     /// Waits for the end.
     pub fn ended(mut self) -> Option<i32> {
         let mut rest = Vec::new();

@@ -69,7 +69,7 @@ impl Answers {
         if paste || listening.is_none() || std::io::stdin().is_terminal() {
             read_pasted(send);
         }
-        Ok(Self { received, listening: listening })
+        Ok(Self { received, listening })
     }
 
     /// Whether a browser's answer is heard by itself.

@@ -7,13 +7,13 @@ use clap::Args;
 use super::party::PartyArgs;
 use crate::cli::app::App;
 use crate::cli::exit::{CliError, Exit};
-use crate::connect::{Outcome, forget};
+use crate::connect::{Outcome, Party, forget};
 use crate::connector::neto::oauth::Version;
 use crate::connector::oauth::Client;
 use crate::domain::store::{Scheme, Store};
 use crate::storage::oauth_states::Purpose;
 use crate::storage::{Database, credentials, stores};
-use crate::tokens::configured_client;
+use crate::tokens::{configured_client, hosts};
 
 /// Take a store's consent back, at the vendor's and here.
 ///
@@ -71,7 +71,7 @@ async fn taken_back(
     version: Version,
 ) -> Result<Store, CliError> {
     let client = client(app, args, db, store).await?;
-    let connect = args.party.connect(app, db, client, version).await?;
+    let connect = args.party.connect(app, db, client, Party::Neto { version, hosts: hosts(&app.config) }).await?;
     let domain = store.domain.as_deref().or(store.url.host_str()).unwrap_or_default();
     let show = |line: &str| if args.json { crate::cli::complain(line) } else { crate::cli::say(line) };
     match args.party.consent(app, &connect, Purpose::Disconnect, domain, None, show).await? {

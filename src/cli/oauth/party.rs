@@ -12,8 +12,7 @@ use crate::cli::app::App;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::signals::stop_on_signal;
 use crate::cli::store::identity;
-use crate::connect::{Connect, ConnectError, Outcome, PATIENCE, Wish};
-use crate::connector::neto::oauth::Version;
+use crate::connect::{Connect, ConnectError, Outcome, PATIENCE, Party, Wish};
 use crate::connector::oauth::Client;
 use crate::domain::secret::Secret;
 use crate::storage::Database;
@@ -63,16 +62,10 @@ impl PartyArgs {
     }
 
     /// What connects stores of `client`.
-    pub async fn connect(
-        &self,
-        app: &App,
-        db: &Database,
-        client: Client,
-        version: Version,
-    ) -> Result<Connect, CliError> {
+    pub async fn connect(&self, app: &App, db: &Database, client: Client, party: Party) -> Result<Connect, CliError> {
         let vault = Arc::new(app.vault(db).await?);
         let transport = Arc::new(Transport::new(Settings::from(&*app.config), app.clock.clone())?);
-        Ok(Connect { tokens: app.tokens(db, vault, transport), client, version })
+        Ok(Connect { tokens: app.tokens(db, vault, transport), client, party })
     }
 
     /// Leads a person to the vendor and carries through what he answers. Answers that nobody asked for are turned away, and the
@@ -82,19 +75,19 @@ impl PartyArgs {
         app: &App,
         connect: &Connect,
         purpose: Purpose,
-        domain: &str,
+        subject: &str,
         store_name: Option<&str>,
         show: impl Fn(&str),
     ) -> Result<Outcome, CliError> {
         let mut answers = Answers::expect(&self.redirect_uri, self.paste).await?;
         let wish = Wish {
             purpose,
-            domain: domain.to_owned(),
+            subject: subject.to_owned(),
             store_name: store_name.map(str::to_owned),
             redirect_uri: self.redirect_uri.to_string(),
         };
         let (url, ours) = connect.begin(&wish).await.map_err(|error| failed(&error))?;
-        show(&format!("Open this address in a browser, logged in as an administrator of {domain}:\n\n  {url}\n"));
+        show(&format!("Open this address in a browser, logged in as an administrator of {subject}:\n\n  {url}\n"));
         show(&if answers.are_heard() {
             format!("Waiting for the answer at {} for ten minutes; Ctrl-C gives up.", self.redirect_uri)
         } else {

@@ -1,7 +1,7 @@
 //! `netosync store`: the stores that are mirrored, one file a subcommand.
 
 mod add;
-mod address;
+pub mod address;
 mod check;
 pub mod identity;
 mod import;

@@ -60,7 +60,9 @@ pub async fn run(app: &App, args: &RekeyArgs) -> Result<Exit, CliError> {
     // What belonged to another scheme does not stay.
     let kept = old.as_ref().map(|old| &old.sealed).filter(|sealed| sealed.scheme == scheme);
     let username = args.username.clone().or_else(|| kept?.username.clone()).filter(|_| !args.no_username);
-    let client_id = args.client_id.clone().or_else(|| kept?.client_id.clone());
+    // A token that a consent has brought came by a client, and one that is given takes its place without.
+    let kept_client = kept.filter(|sealed| sealed.scheme != Scheme::Bearer);
+    let client_id = args.client_id.clone().or_else(|| kept_client?.client_id.clone());
     let kept_url = || kept?.token_url.as_ref()?.parse().ok();
     let token_url = args.token_url.clone().or_else(kept_url);
     let identity = Identity::new(scheme, username, client_id, token_url)?;

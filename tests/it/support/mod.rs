@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 pub mod described;
 pub mod dump;
+pub mod fakes;
 pub mod fleet;
 pub mod hook;
 pub mod http;
