@@ -100,8 +100,7 @@ impl<'a> Caller<'a> {
                 self.tokens.give_up(self.store, &self.credential, standing, &error).await?;
                 Ok(Err(error))
             }
-            Err(TokenError::Storage(error)) => Err(error.into()),
-            Err(TokenError::Vault(error)) => Err(error.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::storage::master_key::KeyError;
 use crate::storage::vault::VaultError;
 use crate::sync::plan::PlanError;
 use crate::telemetry::TelemetryError;
+use crate::tokens::TokenError;
 use crate::transport::TransportError;
 
 /// How a command ended; the numbers are a contract (design §5).
@@ -163,11 +164,25 @@ impl From<ImportError> for CliError {
     }
 }
 
+impl From<TokenError> for CliError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Storage(error) => error.into(),
+            TokenError::Vault(error) => error.into(),
+            TokenError::Remote(error) | TokenError::Dead(error) => {
+                let hint = error.hint.as_ref().map_or(String::new(), |hint| format!("; {hint}"));
+                Self::new(Exit::of_class(error.class), format!("{error}{hint}"))
+            }
+        }
+    }
+}
+
 impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Storage(error) => error.into(),
             PlanError::Vault(error) => error.into(),
+            PlanError::Token(error) => error.into(),
             PlanError::Interrupted => Self::new(Exit::Interrupted, error.to_string()),
             PlanError::Busy { .. } | PlanError::Moved => Self::new(Exit::Failed, error.to_string()),
         }

@@ -1,7 +1,8 @@
 //! What a run would do, found out by doing it: on a copy of the store that is thrown away, with real calls.
 //!
 //! The same code decides, so a plan and the run that follows it cannot disagree unless the store changes in between. Nothing is
-//! written to the database the store is in: no run, no product, no cursor, no judgement of the key.
+//! written to the database the store is in: no run, no product, no cursor, no judgement of the key. Only a token that ends is
+//! renewed there first, because what buys it can often be used but once, and the copy goes away.
 //!
 //! A plan holds no lease, so it must be alone: it refuses to begin beside an unfinished run, looks now and then whether one has
 //! begun, and ends then. Until it has noticed, for half a second, both call the store.
@@ -21,6 +22,7 @@ use crate::storage::runs::{self, Claim};
 use crate::storage::scratch::{Mark, Scratch};
 use crate::storage::vault::VaultError;
 use crate::storage::{Database, StorageError, credentials};
+use crate::tokens::TokenError;
 use crate::transport::Allowance;
 
 /// From one look whether the store is left alone to the next.
@@ -46,6 +48,9 @@ pub enum PlanError {
     /// There is no key.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The token has ended, and there is no new one.
+    #[error(transparent)]
+    Token(TokenError),
     /// A run is there already.
     #[error(
         "run {id} of the store is {state}, and two callers would share the store's budget; plan again when it has ended (`netosync runs show {id}`)"
@@ -106,6 +111,7 @@ impl Plan {
         if credentials::load_credential(&real, store.id).await?.is_none() {
             return Err(VaultError::Missing { store: store.name.clone() }.into());
         }
+        fresh_token(syncer, store).await?;
         let scratch = Scratch::of_store(&real, store.id).await?;
         let db = scratch.db().clone();
         let (run, _) = runs::enqueue(&db, store.id, wish.kind, Trigger::Manual, syncer.clock.now()).await?;
@@ -221,4 +227,13 @@ impl Plan {
             }
         }
     }
+}
+/// Renews a token that is about to end where the store is.
+async fn fresh_token(syncer: &Syncer, store: &Store) -> Result<(), PlanError> {
+    let credential = syncer.vault.open(&syncer.db, store.id, &store.name).await?;
+    if credential.wants_token(syncer.clock.now(), syncer.config.oauth.refresh_ahead()) {
+        let renewed = syncer.tokens().renew(store, &credential, &CancellationToken::new()).await;
+        renewed.map(drop).map_err(PlanError::Token)?;
+    }
+    Ok(())
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use netosync::clock::{SharedClock, SystemClock};
-use netosync::connect::{Connect, ConnectError, Connected, Outcome, Party, UninstallNotice, Wish};
+use netosync::connect::{self, Connect, ConnectError, Connected, Outcome, Party, UninstallNotice};
 use netosync::connector::neto::oauth::Version;
 use netosync::connector::oauth::Client;
 use netosync::domain::error::ErrorClass;
-use netosync::domain::run::{Run, RunState, Verdict};
+use netosync::domain::run::{Run, RunKind, RunState, Verdict};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::{Credential, CredentialState, Scheme, Store};
 use netosync::simulator::oauth::{OauthConfig, TokenCall};
@@ -19,6 +19,7 @@ use netosync::storage::incidents;
 use netosync::storage::oauth_states::Purpose;
 use netosync::storage::stores::{self, StoreChanges};
 use netosync::sync::Syncer;
+use netosync::sync::plan::{Plan, Wish};
 use netosync::tokens::{TokenError, Tokens, hosts};
 
 use crate::support::world::World;
@@ -30,7 +31,7 @@ on_both_engines!(
     a_token_refused_again_after_its_renewal_is_not_about_its_age,
     instances_that_want_a_new_token_at_once_make_one_call,
     a_dead_refresh_token_is_never_sent_again_and_the_merchant_has_to_reconnect,
-    a_plan_renews_nothing,
+    a_plan_renews_a_token_where_the_store_is_and_none_in_its_copy,
     the_first_version_is_asked_by_post_or_by_get,
     a_state_comes_back_once_in_time_and_from_here,
     a_code_is_good_once,
@@ -73,7 +74,8 @@ impl Vendor {
 
     /// Begins, consents at the vendor's, and gives the state and the code that come back.
     async fn consent(&self, purpose: Purpose, domain: &str) -> (Secret, Secret) {
-        let wish = Wish { purpose, subject: domain.to_owned(), store_name: None, redirect_uri: REDIRECT.to_owned() };
+        let wish =
+            connect::Wish { purpose, subject: domain.to_owned(), store_name: None, redirect_uri: REDIRECT.to_owned() };
         let (url, state) = self.connect.begin(&wish).await.expect("a beginning");
         let back = crate::support::http::location(url.as_str()).await;
         let back: url::Url = back.parse().expect("a URL");
@@ -213,17 +215,27 @@ async fn a_dead_refresh_token_is_never_sent_again_and_the_merchant_has_to_reconn
     assert_eq!(incidents::open(&vendor.world.db, None).await.expect("listed"), []);
 }
 
-async fn a_plan_renews_nothing(db: TestDb) {
+async fn a_plan_renews_a_token_where_the_store_is_and_none_in_its_copy(db: TestDb) {
     let vendor = Vendor::new(db, Version::V2, OauthConfig::default()).await;
     let store = vendor.store().await;
     vendor.world.db.clock.advance(TimeDelta::hours(1));
-    let planner = Syncer { renews: false, ..vendor.worker.clone() };
+    let wish = Wish { kind: RunKind::Full, approve_removals: false, max_calls: 100 };
+    let planned = async || {
+        let plan = Plan::prepare(&vendor.worker, &store, &wish).await.expect("a copy");
+        let planned = plan.carry_out(&tokio_util::sync::CancellationToken::new()).await.expect("a plan");
+        plan.throw_away().await;
+        planned.run
+    };
 
-    vendor.world.enqueue(&store).await;
-    let run = vendor.world.work_once(&planner).await;
+    let run = planned().await;
+    assert_eq!((run.state, run.counts.inserted), (RunState::Succeeded, 250));
+    assert_eq!(vendor.grants(), [grant("authorization_code", 200), grant("refresh_token", 200)]);
 
+    vendor.shop().end_access_tokens();
+    let run = planned().await;
     assert_eq!(run.error_class, Some(ErrorClass::Unauthorized));
-    assert_eq!(vendor.grants().len(), 1);
+    assert_eq!(vendor.grants().len(), 2, "a token got in the copy would go away with it");
+    assert_eq!(vendor.sync(&store).await.state, RunState::Succeeded);
 }
 
 async fn the_first_version_is_asked_by_post_or_by_get(db: TestDb) {
