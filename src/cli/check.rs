@@ -113,7 +113,9 @@ async fn import(app: &App) -> Option<Finding> {
     const SUBJECT: &str = "credentials.import";
     let settings = &app.config.credentials.import;
     let url = settings.url.as_ref()?;
-    Some(match import::look(settings, app.config.transport.allow_loopback).await {
+    let (connectors, allow_loopback) = (&app.connectors(), app.config.transport.allow_loopback);
+    let terms = import::Terms { settings, connectors, allow_loopback, approved: false, dry: true };
+    Some(match import::look(terms).await {
         Ok((rows, refused)) if refused.is_empty() => Finding::new(SUBJECT, Ok(format!("{url} yields {rows} stores"))),
         Ok((rows, refused)) => {
             let refused: Vec<_> = refused.iter().take(10).map(ToString::to_string).collect();

@@ -39,7 +39,9 @@ impl Given {
             Scheme::Bearer => (Never, Maybe, Maybe, Maybe, Needed),
             Scheme::HeaderKey => (Never, Never, Never, Never, Needed),
             Scheme::HeaderPair => (Never, Needed, Never, Never, Needed),
-            Scheme::ClientCredentials => (Never, Needed, Needed, Never, Maybe),
+            // Either column holds the client's secret.
+            Scheme::ClientCredentials if self.client_secret.is_some() => (Never, Needed, Needed, Never, Never),
+            Scheme::ClientCredentials => (Never, Needed, Maybe, Never, Needed),
             Scheme::AuthorizationCode => (Never, Needed, Maybe, Maybe, if tokens { Maybe } else { Needed }),
             Scheme::Login => (Needed, Never, Never, Never, Needed),
         };
@@ -56,14 +58,17 @@ impl Given {
                 _ => {}
             }
         }
-        let given = self.secret.unwrap_or_else(|| Secret::new(""));
-        // A password is what buys the token.
-        let (secret, refresh) =
-            if scheme == Scheme::Login { (Secret::new(""), Some(given)) } else { (given, self.refresh_token) };
+        let none = Secret::new("");
+        // A password and a client's secret buy the token.
+        let (secret, refresh, client_secret) = match scheme {
+            Scheme::Login => (none, self.secret, None),
+            Scheme::ClientCredentials => (none, None, self.client_secret.or(self.secret)),
+            _ => (self.secret.unwrap_or(none), self.refresh_token, self.client_secret),
+        };
         Ok(PlainCredential {
             username: self.username,
             client_id: self.client_id,
-            client_secret: self.client_secret,
+            client_secret,
             refresh,
             token_url: self.token_url,
             scopes: self.scopes,

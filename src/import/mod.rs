@@ -25,6 +25,7 @@ use self::columns::Columns;
 use self::plan::{Guard, Held};
 use self::row::Wanted;
 use crate::config;
+use crate::connector::described::Registry;
 use crate::domain::incident::IncidentKind;
 use crate::domain::store::Origin;
 use crate::storage::foreign::{self, Question};
@@ -38,6 +39,8 @@ use crate::storage::{Database, StorageError, credentials, stores};
 pub struct Terms<'a> {
     /// Where it reads.
     pub settings: &'a config::Import,
+    /// The described connectors.
+    pub connectors: &'a Registry,
     /// Whether stores may be on this machine, and without https.
     pub allow_loopback: bool,
     /// A person has approved that any number of stores rest.
@@ -63,21 +66,22 @@ pub async fn run(db: &Database, vault: &Vault, terms: Terms<'_>) -> Result<Repor
 ///
 /// # Errors
 /// Those of the reading.
-pub async fn look(settings: &config::Import, allow_loopback: bool) -> Result<(usize, Vec<Refused>), ImportError> {
-    let (wanted, refused) = read(settings, allow_loopback).await?;
+pub async fn look(terms: Terms<'_>) -> Result<(usize, Vec<Refused>), ImportError> {
+    let (wanted, refused) = read(terms).await?;
     Ok((wanted.len() + refused.len(), refused))
 }
 
-async fn read(settings: &config::Import, allow_loopback: bool) -> Result<(Vec<Wanted>, Vec<Refused>), ImportError> {
+async fn read(terms: Terms<'_>) -> Result<(Vec<Wanted>, Vec<Refused>), ImportError> {
+    let settings = terms.settings;
     let url = settings.url.as_ref().ok_or(ImportError::Off)?;
     let question = Question { url: url.secret(), query: &settings.query, timeout: settings.timeout() };
     let answer = foreign::read(question).await?;
     let columns = Columns::of(&answer.columns)?;
-    Ok(row::read_all(&columns, &answer.rows, allow_loopback))
+    Ok(row::read_all(&columns, &answer.rows, terms.connectors, terms.allow_loopback))
 }
 
 async fn import(db: &Database, vault: &Vault, terms: Terms<'_>) -> Result<Report, ImportError> {
-    let (wanted, refused) = read(terms.settings, terms.allow_loopback).await?;
+    let (wanted, refused) = read(terms).await?;
     let (held, manual) = held(db, vault).await?;
     let guard = Guard { max_share: terms.settings.max_share, approved: terms.approved };
     let plan = plan::plan(wanted, refused, &held, &manual, guard, db.clock().now())?;

@@ -6,16 +6,14 @@ use super::columns::Columns;
 use super::key::Given;
 use super::{Name, Refused};
 use crate::config::check_cron;
-use crate::connector::neto;
+use crate::connector;
+use crate::connector::described::{NoConnector, Registry};
 use crate::domain::given;
 use crate::domain::secret::Secret;
-use crate::domain::store::Scheme;
+use crate::domain::store::{NETO, Scheme};
 use crate::storage::foreign::Value;
 use crate::storage::stores::{self, NewStore};
 use crate::storage::vault::PlainCredential;
-
-/// The connector of a row that names none.
-const CONNECTOR: &str = "neto";
 
 /// The range of a budget, as in the configuration.
 const CALLS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
@@ -34,7 +32,12 @@ pub struct Wanted {
 }
 
 /// Reads all rows. A name that comes twice is nobody's: both rows are refused.
-pub fn read_all(columns: &Columns, rows: &[Vec<Value>], allow_loopback: bool) -> (Vec<Wanted>, Vec<Refused>) {
+pub fn read_all(
+    columns: &Columns,
+    rows: &[Vec<Value>],
+    connectors: &Registry,
+    allow_loopback: bool,
+) -> (Vec<Wanted>, Vec<Refused>) {
     let mut times: HashMap<&str, u32> = HashMap::new();
     for row in rows {
         if let Value::Text(name) = columns.value(row, "name") {
@@ -46,7 +49,8 @@ pub fn read_all(columns: &Columns, rows: &[Vec<Value>], allow_loopback: bool) ->
         let row = Row { columns, row };
         let name = row.text("name").ok().flatten().map(|name| name.expose().to_owned());
         let twice = name.as_ref().is_some_and(|name| times.get(name.as_str()).is_some_and(|times| *times > 1));
-        let read = if twice { Err("its name comes more than once".to_owned()) } else { row.read(allow_loopback) };
+        let read =
+            if twice { Err("its name comes more than once".to_owned()) } else { row.read(connectors, allow_loopback) };
         match read {
             Ok(row) => wanted.push(row),
             Err(reason) => refused.push(Refused { row: at + 1, name: name.as_deref().map(Name::new), reason }),
@@ -87,20 +91,23 @@ impl Row<'_> {
         self.read_as(column, |text| given::key(text).map(Secret::new))
     }
 
-    fn read(&self, allow_loopback: bool) -> Result<Wanted, String> {
+    fn read(&self, connectors: &Registry, allow_loopback: bool) -> Result<Wanted, String> {
         let name = self.text("name")?.ok_or("its name is empty")?.expose().to_owned();
         stores::check_name(&name)
             .map_err(|_| "its name cannot be used: 1 to 64 of a-z, 0-9, dot, underscore and hyphen")?;
-        let connector = self.read_as("connector", given::header)?.unwrap_or_else(|| CONNECTOR.to_owned());
-        if connector != CONNECTOR {
-            return Err(format!("its connector is not known; there is {CONNECTOR}"));
-        }
+        let connector = self.text("connector")?.map_or_else(|| NETO.to_owned(), |text| text.expose().to_owned());
+        let ways = connector::ways_in(connectors, &connector).map_err(|error| match error {
+            // Its name is not repeated: it may be a key that stands in the wrong column.
+            NoConnector::Unknown { known, .. } => format!("its connector is none of {known}"),
+            NoConnector::Wrong { .. } => "its connector's file is wrong, see `netosync connector list`".to_owned(),
+        })?;
+        let known = connectors.get(&connector).ok().and_then(|described| described.default_url.clone());
         let url = self.read_as("url", |text| {
             given::address(text, allow_loopback).map_err(|why| format!("cannot be used: {why}"))
         })?;
         let cron = |column| self.read_as(column, |text| check_cron(text).map(|()| text.to_owned()));
         let store = NewStore {
-            url: url.ok_or("its url is empty")?,
+            url: url.or(known).ok_or("its url is empty")?,
             timezone: self.read_as("timezone", |text| {
                 text.parse::<chrono_tz::Tz>().map(|zone| zone.name().to_owned()).map_err(|_| "is not an IANA time zone")
             })?,
@@ -114,20 +121,20 @@ impl Row<'_> {
         Ok(Wanted {
             store,
             settings: SETTINGS.into_iter().filter(|column| self.columns.has(column)).collect(),
-            key: self.key()?,
+            key: self.key(&ways)?,
             paused: self.read_as("paused", truth)?.unwrap_or(false),
         })
     }
 
-    fn key(&self) -> Result<PlainCredential, String> {
+    fn key(&self, ways: &[Scheme]) -> Result<PlainCredential, String> {
         let scheme = self.read_as("scheme", |text| {
-            Scheme::parse(text).filter(|scheme| neto::SCHEMES.contains(scheme)).ok_or_else(|| {
-                let known: Vec<_> = neto::SCHEMES.iter().map(|scheme| scheme.as_str()).collect();
+            Scheme::parse(text).filter(|scheme| ways.contains(scheme)).ok_or_else(|| {
+                let known: Vec<_> = ways.iter().map(|scheme| scheme.as_str()).collect();
                 format!("is none of {}", known.join(", "))
             })
         })?;
         let given = Given {
-            scheme: scheme.unwrap_or(Scheme::ApiKey),
+            scheme: scheme.unwrap_or(ways[0]),
             secret: self.secret("secret")?,
             username: self.read_as("username", given::header)?,
             client_id: self.read_as("client_id", given::header)?,

@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use super::{ImportError, Terms};
 use crate::clock::SharedClock;
 use crate::config::{Config, Live, SecretUrl};
+use crate::connector::described::Registry;
 use crate::domain::incident::IncidentKind;
 use crate::storage::incidents::{self, Subject};
 use crate::storage::vault::Vault;
@@ -57,7 +58,10 @@ impl Importing {
             log_storage(incidents::end(&self.db, IncidentKind::ImportFailed, Subject::Import, now).await.map(drop));
             return;
         }
-        let terms = Terms { settings, allow_loopback: config.transport.allow_loopback, approved: false, dry: false };
+        // As its files are now, like those of the runs that begin now.
+        let connectors = &Registry::load(config.connectors.dir.as_deref());
+        let allow_loopback = config.transport.allow_loopback;
+        let terms = Terms { settings, connectors, allow_loopback, approved: false, dry: false };
         match super::run(&self.db, &self.vault, terms).await {
             Ok(report) => {
                 if let Some(changes) = report.changes() {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::support::fakes::neos::FakeNeos;
 use crate::support::fakes::net_api::FakeNetApi;
 use crate::support::fakes::net_explorer::{FakeNetExplorer, PASSWORD, USER};
-use crate::support::fakes::office::Office;
 use crate::support::fakes::{Fake, Kind, System};
 
 /// A status and what came with it; no body is null.
@@ -329,6 +328,6 @@ async fn the_clients_secret_is_taken_from_the_form_only_and_no_refresh_is_given_
         .header("authorization", "Basic ZmFrZS1jbGllbnQ6ZmFrZS1jbGllbnQtc2VjcmV0")
         .body("grant_type=authorization_code&code=x");
     assert_eq!(got(basic).await.0, 401);
-    fake.system().office = Office { gives_refresh: true, ..Office::default() };
+    fake.system().office.gives_refresh = true;
     assert!(neos_token(&fake, "profile").await.1.get("refresh_token").is_some());
 }

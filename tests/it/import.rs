@@ -26,6 +26,7 @@ on_all_pairs!(
     a_token_that_was_renewed_is_not_brought_back,
     settings_come_with_their_columns_and_go_with_their_values,
     whatever_a_column_is_made_of_is_read,
+    stores_of_described_connectors_come_with_what_buys_their_tokens,
 );
 
 /// The names of the stores added, changed, paused and resumed, and how many are unchanged.
@@ -253,6 +254,39 @@ async fn whatever_a_column_is_made_of_is_read(desk: Desk) {
     let report =
         desk.import_by("SELECT \"name\", url, secret, scheme, on_hold AS paused FROM odd;").await.expect("imported");
     assert_eq!(report.resumed, ["a"]);
+}
+
+async fn stores_of_described_connectors_come_with_what_buys_their_tokens(desk: Desk) {
+    desk.row("files", "files.example", "client-secret").await;
+    desk.row("old", "old.example", "password").await;
+    desk.row("profile", "", "token").await;
+    desk.theirs("UPDATE public.shops SET url = '' WHERE name = 'profile'").await;
+    desk.theirs("UPDATE public.shops SET username = 'user' WHERE name = 'old'").await;
+    let query = "SELECT name, url, secret, username, CASE name WHEN 'profile' THEN 'neos' ELSE 'netexplorer' END AS connector, \
+                 CASE name WHEN 'files' THEN 'client-credentials' WHEN 'old' THEN 'login' ELSE 'bearer' END AS scheme, \
+                 CASE name WHEN 'files' THEN 'client' END AS client_id FROM shops";
+
+    let report = desk.import_by(query).await.expect("imported");
+
+    assert_eq!((report.added.len(), report.refused.len()), (3, 0), "{report:?}");
+    let opened =
+        async |name: &str| desk.vault.open(&desk.ours, desk.store(name).await.id, name).await.expect("it opens");
+    let files = opened("files").await;
+    assert!(files.secret.is_empty() && files.client_secret.is_some_and(|secret| secret.expose() == "client-secret"));
+    assert!(opened("old").await.refresh.is_some_and(|password| password.expose() == "password"));
+    let profile = desk.store("profile").await;
+    assert_eq!(
+        (profile.connector.as_str(), profile.url.host_str()),
+        ("neos", Some("auth.neos.com")),
+        "as the connector says"
+    );
+    assert_eq!(desk.import_by(query).await.expect("imported").unchanged, 3);
+    desk.theirs("UPDATE public.shops SET secret = 'another' WHERE name = 'old'").await;
+    assert_eq!(desk.import_by(query).await.expect("imported").changed[0].what, ["secret"]);
+    let other = desk.import_by(&query.replace("'neos'", "'netexplorer'")).await.expect("imported");
+    assert!(other.refused[0].reason.contains("url is empty"), "{other:?}");
+    let unknown = desk.import_by(&query.replace("'neos'", "'dropbox'")).await.expect("imported");
+    assert!(unknown.refused[0].reason.contains("none of neto, neos, net-api, netexplorer"), "{unknown:?}");
 }
 
 #[tokio::test]

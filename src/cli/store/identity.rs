@@ -4,11 +4,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use url::Url;
 
 use crate::cli::exit::CliError;
-use crate::connector::described::Registry;
-use crate::connector::neto;
+use crate::connector::{self, described::Registry};
 use crate::domain::given;
 use crate::domain::secret::Secret;
-use crate::domain::store::{NETO, Scheme};
+use crate::domain::store::Scheme;
 use crate::storage::vault::PlainCredential;
 
 /// A scheme with what belongs to it.
@@ -79,20 +78,15 @@ impl Identity {
 ///
 /// # Errors
 /// Usage, when the connector is not known, its file is wrong, or it has no such way in.
-pub fn way_in(connectors: &Registry, connector: &str, asked: Option<Scheme>) -> Result<Scheme, CliError> {
-    let known: Vec<Scheme> = if connector == NETO {
-        neto::SCHEMES.to_vec()
-    } else {
-        let description = connectors.get(connector).map_err(|error| CliError::usage(error.to_string()))?;
-        description.auth.iter().filter_map(|auth| Scheme::parse(auth.scheme())).collect()
-    };
+pub fn way_in(connectors: &Registry, name: &str, asked: Option<Scheme>) -> Result<Scheme, CliError> {
+    let known = connector::ways_in(connectors, name).map_err(|error| CliError::usage(error.to_string()))?;
     match asked {
         None => Ok(known[0]),
         Some(asked) if known.contains(&asked) => Ok(asked),
         Some(asked) => {
             let known: Vec<_> = known.iter().map(|scheme| scheme.as_str()).collect();
             let known = known.join(", ");
-            Err(CliError::usage(format!("connector {connector} knows no --auth {asked}; it knows {known}")))
+            Err(CliError::usage(format!("connector {name} knows no --auth {asked}; it knows {known}")))
         }
     }
 }

@@ -30,7 +30,8 @@ pub struct ImportArgs {
 pub async fn run(app: &App, args: &ImportArgs) -> Result<Exit, CliError> {
     let settings = &app.config.credentials.import;
     let allow_loopback = app.config.transport.allow_loopback;
-    let terms = Terms { settings, allow_loopback, approved: args.approve_pauses, dry: args.dry_run };
+    let connectors = &app.connectors();
+    let terms = Terms { settings, connectors, allow_loopback, approved: args.approve_pauses, dry: args.dry_run };
     let db = app.database().await?;
     let vault = app.vault(&db).await?;
     let report = import::run(&db, &vault, terms).await?;

@@ -1,6 +1,7 @@
 //! The operator's own database, from which stores and keys are imported into ours: each engine into each.
 
 use netosync::config::{Import, SecretUrl};
+use netosync::connector::described::Registry;
 use netosync::domain::incident::{Incident, IncidentKind};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::Store;
@@ -101,7 +102,8 @@ impl Desk {
     }
 
     pub async fn import_with(&self, settings: &Import, approved: bool) -> Result<Report, ImportError> {
-        let terms = Terms { settings, allow_loopback: false, approved, dry: false };
+        let connectors = &Registry::built_in();
+        let terms = Terms { settings, connectors, allow_loopback: false, approved, dry: false };
         import::run(&self.ours, &self.vault, terms).await
     }
 

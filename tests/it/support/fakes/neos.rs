@@ -18,9 +18,11 @@ pub struct FakeNeos {
 
 impl Default for FakeNeos {
     fn default() -> Self {
-        let grants = &["authorization_code", "refresh_token"];
+        let mut office = Office::default();
+        office.grants = &["authorization_code", "refresh_token"];
+        office.gives_refresh = false;
         Self {
-            office: Office { grants, gives_refresh: false, ..Office::default() },
+            office,
             plural_only: false,
             id: "U-Example",
             username: "Example".to_owned(),

@@ -34,7 +34,7 @@ impl FakeNetExplorer {
     pub fn new(seed: u64, files: usize) -> Self {
         let named = |what: &str| (1..=5).map(|id| (id, format!("{what}-{id}"))).collect();
         let mut system = Self {
-            office: Office { gives_refresh: true, ..Office::default() },
+            office: Office::default(),
             token_path: "/oauth2/token",
             users: named("user"),
             groups: named("group"),
