@@ -24,7 +24,8 @@ pub struct Caller<'a> {
     pub credential: Credential,
     /// Calls made, and what the store has asked for.
     pub context: CallContext,
-    tokens: Tokens,
+    /// Gets tokens.
+    pub tokens: Tokens,
     stop: CancellationToken,
     _signals: AbortOnDropHandle<()>,
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::Args;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::{CliError, Exit};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::secret::Secret;
+use crate::simulator::oauth::OauthConfig;
 use crate::simulator::{DEFAULT_KEY, Fault, SimulatedStore, SimulatorConfig, fault};
 
 /// How many products an edit touches.
@@ -51,6 +53,9 @@ pub struct SimulateArgs {
     /// Answer calls beyond this many in a minute with HTTP 429.
     #[arg(long, value_name = "N")]
     calls_per_minute: Option<u32>,
+    /// For how long a token of its OAuth is good.
+    #[arg(long, value_name = "SECS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..))]
+    token_secs: u32,
     /// What goes wrong and when, see below; may be given several times.
     #[arg(long = "fault", value_name = "SPEC")]
     faults: Vec<Fault>,
@@ -82,6 +87,7 @@ pub async fn run(args: &SimulateArgs) -> Result<Exit, CliError> {
         wrong_key_as_401: args.wrong_key_as_401,
         faults: args.faults.clone(),
         calls_per_minute: args.calls_per_minute,
+        oauth: OauthConfig { lifetime: TimeDelta::seconds(args.token_secs.into()), ..OauthConfig::default() },
         ..SimulatorConfig::default()
     };
     let shop = SimulatedStore::start(args.listen, config).await.map_err(|error| {
@@ -108,13 +114,18 @@ fn introduction(args: &SimulateArgs, url: &str) -> String {
         Some(path) if path == Path::new("-") => ("came from stdin".to_owned(), String::new(), "KEYFILE".to_owned()),
         Some(path) => (format!("is in {}", path.display()), String::new(), path.display().to_string()),
     };
+    let OauthConfig { client_id: client, client_secret: secret, .. } = OauthConfig::default();
+    let domain = url.trim_start_matches("http://");
     let username = args.username.as_ref().map_or(String::new(), |username| format!(" --username {username}"));
     format!(
         "A simulated store with {} products listens on {url}, its key {key}. Ctrl-C ends it.\n\n\
          To sync it, in another terminal:\n\n  \
          export NETOSYNC__TRANSPORT__ALLOW_LOOPBACK=true\n  \
          {pipe}netosync store add rehearsal --url {url} --auth api-key{username} --key-file {file}\n  \
-         netosync sync rehearsal\n",
+         netosync sync rehearsal\n\n\
+         By OAuth, with the secret {secret} in a file:\n\n  \
+         export NETOSYNC__OAUTH__V1_URL={url} NETOSYNC__OAUTH__V2_URL={url}\n  \
+         netosync oauth connect --store-domain {domain} --client-id {client} --client-secret-file FILE\n",
         args.products
     )
 }

@@ -19,6 +19,7 @@ use crate::domain::store::CredentialState;
 use crate::scheduler::plan::Plan;
 use crate::storage::overview::{self, Overview};
 use crate::storage::{Database, StorageError, incidents, schedule};
+use crate::tokens;
 
 /// Show how the stores are doing, a line each.
 #[derive(Debug, Args)]
@@ -112,9 +113,16 @@ pub fn why_not(overview: &Overview, now: DateTime<Utc>) -> Vec<String> {
         why.push(format!("paused{reason} until {end}"));
     }
     let key = overview.credential.as_ref().map(|found| (found.state, found.last_error.as_deref().unwrap_or("refused")));
+    let by_consent = overview
+        .credential
+        .as_ref()
+        .is_some_and(|found| tokens::by_consent(found.sealed.scheme, found.sealed.client_id.as_deref()));
     match key {
         None => why.push(format!("it has no key; give one with `netosync store rekey {name}`")),
         Some((CredentialState::Ok, _)) => {}
+        Some((state, said)) if by_consent => {
+            why.push(format!("key {state}: {said}; the merchant must reconnect, `netosync why {name}` says where"));
+        }
         Some((state, said)) => {
             why.push(format!("key {state}: {said}; test it with `netosync store check {name}`, replace it with `netosync store rekey {name}`"));
         }

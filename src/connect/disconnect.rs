@@ -6,12 +6,9 @@ use super::bound::leads_to;
 use super::{Connect, ConnectError};
 use crate::connector::oauth::Tokens;
 use crate::domain::secret::Secret;
-use crate::domain::store::Store;
+use crate::domain::store::{DISCONNECTED, Store};
 use crate::storage::oauth_states::Begun;
 use crate::storage::{Database, StorageError, credentials, stores};
-
-/// Why a store rests that was disconnected.
-pub const DISCONNECTED: &str = "disconnected";
 
 /// What the vendor says when a merchant removes the add-on (spec: Neto API §6.2).
 #[derive(Clone, Debug, serde::Deserialize)]

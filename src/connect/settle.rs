@@ -4,11 +4,10 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::bound::{domain, leads_to, same_host, url_of};
-use super::disconnect::DISCONNECTED;
 use super::{Connect, ConnectError, Connected, Party};
 use crate::connector::neto::oauth::{self, Hosts, Version};
 use crate::domain::secret::Secret;
-use crate::domain::store::{MOVED, Scheme, Store};
+use crate::domain::store::{DISCONNECTED, MOVED, Scheme, Store};
 use crate::storage::credentials;
 use crate::storage::oauth_states::Begun;
 use crate::storage::stores::{self, Learnt, NewStore};

@@ -62,6 +62,9 @@ pub struct Store {
     pub origin: Origin,
 }
 
+/// How the reason begins for which a store rests whose merchant's consent was taken back.
+pub const DISCONNECTED: &str = "disconnected";
+
 /// How the reason begins for which a store rests whose domain has changed, until a person approves the new one.
 pub const MOVED: &str = "its domain has changed to ";
 

@@ -8,7 +8,7 @@
 //! a whole (the database is away, a column is missing, no row came, too many stores would rest) changes nothing at all. Both are an
 //! incident until they are over.
 //!
-//! To add a column: [`columns::KNOWN`], its meaning in `row.rs`, its comparison in `plan.rs`, its name in `config/default.toml`.
+//! To add a column: `columns::KNOWN`, its meaning in `row.rs`, its comparison in `plan.rs`, its name in `config/default.toml`.
 
 mod columns;
 mod error;

@@ -11,6 +11,7 @@ mod forecast;
 mod history;
 mod import;
 mod next_run;
+mod oauth;
 mod plan;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/postgres.rs"]

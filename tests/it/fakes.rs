@@ -13,6 +13,7 @@ use crate::support::fakes::{Fake, Kind, System};
 /// A status and what came with it; no body is null.
 type Got = (u16, Value);
 
+#[expect(clippy::disallowed_methods, reason = "the plain client that the fakes are proved with")]
 fn client() -> reqwest::Client {
     reqwest::Client::builder().redirect(Policy::none()).build().expect("a client")
 }

@@ -14,6 +14,7 @@ mod key_life;
 mod kills;
 mod mirror;
 mod oauth;
+mod others;
 mod prune;
 mod queue;
 mod readers;

@@ -101,12 +101,10 @@ impl PartyArgs {
             let answer = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(CliError::new(Exit::Interrupted, "interrupted; nothing was changed")),
-                answer = answers.next() => answer,
-                () = &mut patience => None,
+                answer = answers.next() => answer.ok_or("no answer was pasted; nothing was changed"),
+                () = &mut patience => Err("no answer came within ten minutes; nothing was changed"),
             };
-            let Some(answer) = answer else {
-                return Err(CliError::new(Exit::Failed, "no answer came within ten minutes; nothing was changed"));
-            };
+            let answer = answer.map_err(|said| CliError::new(Exit::Failed, said))?;
             if let Some(ended) = taken(connect, answer, &ours).await {
                 return ended;
             }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
+use tracing::info;
 
 use crate::cli::app::App;
 use crate::cli::caller::Caller;
@@ -14,6 +15,7 @@ use crate::domain::http::Answer;
 use crate::domain::lifecycle::{Judgement, Then};
 use crate::domain::store::{Credential, CredentialState, Scheme, Store};
 use crate::storage::credentials::Flag;
+use crate::storage::stores::Learnt;
 use crate::storage::{Database, credentials, store_calls, stores};
 use crate::sync::api::Api;
 use crate::tokens;
@@ -62,6 +64,8 @@ struct Finding {
     state: CredentialState,
     /// Whether a flag was taken away.
     restored: bool,
+    /// The store's domain, when that is another than it was.
+    domain: Option<String>,
 }
 
 impl Finding {
@@ -99,9 +103,11 @@ impl Finding {
                 false
             }
         };
+        let domain = if answer.is_ok() { relearn(db, store, &caller).await? } else { None };
         let found = credentials::load_credential(db, store.id).await?;
         let state = found.map_or(credential.standing.state, |found| found.state);
-        let finding = Self { answer, at, took: at - begun, calls: caller.context.calls_made(), state, restored };
+        let finding =
+            Self { answer, at, took: at - begun, calls: caller.context.calls_made(), state, restored, domain };
         Ok((finding, caller.credential))
     }
 
@@ -122,6 +128,7 @@ impl Finding {
             "error_class": error.map(|error| error.class),
             "hint": error.map(|error| fix(app, store, credential, error)),
             "restored": self.restored,
+            "domain": self.domain.as_ref().or(store.domain.as_ref()),
             "products_seen": shown.and_then(|shown| shown.products),
             "server_time": shown.and_then(|shown| shown.server_time.as_deref()),
             "calls": self.calls,
@@ -181,6 +188,25 @@ async fn canary(api: Api<'_>, store: &Store, caller: &Caller<'_>) -> Result<Show
     Ok(Shown { products: None, server_time: None })
 }
 
+/// What the vendor says about a store of the shared host is learnt anew; its domain, when it is another than before. It changes
+/// during a store's life, and is where the merchant reconnects (spec: Neto API §6.2).
+async fn relearn(db: &Database, store: &Store, caller: &Caller<'_>) -> Result<Option<String>, CliError> {
+    let credential = &caller.credential;
+    let api_id = store.remote_id.as_ref().filter(|_| credential.scheme == Scheme::Bearer && !store.has_records());
+    let Some(api_id) = api_id else { return Ok(None) };
+    let properties = match caller.tokens.properties(api_id, &credential.secret).await {
+        Ok(properties) => properties,
+        Err(error) => {
+            info!("the vendor says nothing about {}: {error}", store.name);
+            return Ok(None);
+        }
+    };
+    let timezone = properties.timezone.filter(|zone| store.timezone.is_none() && zone.parse::<chrono_tz::Tz>().is_ok());
+    let learnt = Learnt { domain: properties.domain, timezone, ..Learnt::default() };
+    let after = stores::learn(db, &store.name, learnt).await?;
+    Ok(after.domain.filter(|domain| store.domain.as_ref() != Some(domain)))
+}
+
 /// Records the refusal. The calls of a run decide whether a suspect is revoked; this one, which a person may make as often as he
 /// likes, only begins the doubt.
 async fn flag(db: &Database, credential: &Credential, error: &RemoteError, at: DateTime<Utc>) -> Result<(), CliError> {
@@ -214,7 +240,7 @@ fn fix(app: &App, store: &Store, credential: &Credential, error: &RemoteError) -
     if error.class != ErrorClass::Unauthorized {
         return error.hint.clone().unwrap_or_default();
     }
-    if tokens::by_consent(credential) {
+    if tokens::by_consent(credential.scheme, credential.client_id.as_deref()) {
         return format!("the merchant must reconnect: {}", tokens::reconnect(&app.config, store));
     }
     let replace = format!("give a working one with `netosync store rekey {name}`");

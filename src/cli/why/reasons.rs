@@ -10,9 +10,10 @@ use crate::cli::text;
 use crate::domain::error::ErrorClass;
 use crate::domain::incident::IncidentKind;
 use crate::domain::run::RunState;
-use crate::domain::store::{CredentialState, Origin};
+use crate::domain::store::{CredentialState, DISCONNECTED, Origin};
 use crate::scheduler::due::{Due, Reason as NotDue};
 use crate::scheduler::plan::{Plan, Planned};
+use crate::tokens;
 
 /// One link.
 #[derive(Clone, Debug)]
@@ -91,7 +92,13 @@ fn pause(facts: &Facts<'_>) -> Reason {
     let since = store.paused_at.map_or(String::new(), |at| format!(" since {}", text::time(at)));
     let until = store.paused_until.map_or("until resumed".to_owned(), |at| format!("until {}", text::time(at)));
     let why = store.paused_reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let consent = store.paused_reason.as_ref().is_some_and(|reason| reason.starts_with(DISCONNECTED));
     let fix = match store.paused_by {
+        Origin::Manual if store.pending_url.is_some() => {
+            let url = store.pending_url.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("netosync store set {} --url {url}", store.name)
+        }
+        Origin::Manual if consent => tokens::reconnect(facts.config, store),
         Origin::Manual => format!("netosync store resume {}", store.name),
         // A resume lasts until the next import.
         Origin::Import => "netosync store import".to_owned(),
@@ -111,11 +118,16 @@ fn key(facts: &Facts<'_>) -> Reason {
         });
         return Reason::fine("key", format!("ok; it {worked}"));
     }
+    let by_consent = tokens::by_consent(key.sealed.scheme, key.sealed.client_id.as_deref());
+    let anew = if by_consent { Some(tokens::reconnect(facts.config, &facts.overview.store)) } else { rekey };
     let said = key.last_error.as_deref().unwrap_or("the store refused it");
     let status = key.last_status.map_or(String::new(), |status| format!(", HTTP {status}"));
     let next = match key.next_check_at {
         Some(at) if at > facts.now => format!("it is tested again by itself at {}", text::time(at)),
         Some(_) => "it is tested again by itself at the next tick of the daemon".to_owned(),
+        None if by_consent && key.state == CredentialState::Revoked => {
+            "only the merchant can connect it again".to_owned()
+        }
         None => "it is asked again with the run".to_owned(),
     };
     let says = format!(
@@ -126,7 +138,7 @@ fn key(facts: &Facts<'_>) -> Reason {
     );
     // One refusal may be a mistake: ask again before a new key is made.
     let suspect = key.state == CredentialState::Suspect;
-    Reason::wrong("key", DECIDED, says, if suspect { Some(format!("netosync store check {name}")) } else { rekey })
+    Reason::wrong("key", DECIDED, says, if suspect { Some(format!("netosync store check {name}")) } else { anew })
 }
 
 /// One link a kind.
