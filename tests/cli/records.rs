@@ -103,7 +103,7 @@ fn a_connector_is_tried_without_a_trace() {
     desk.run(&["connector", "try", "rest", "--store", "crm", "--stream", "orders"])
         .exits(2)
         .complains(&["users, groups"]);
-    rest.api().key = "another".to_owned();
+    "another".clone_into(&mut rest.api().key);
     let refused = desk.run(&["connector", "try", "rest", "--store", "crm"]).exits(5);
     assert!(!refused.out.contains(KEY) && !refused.err.contains(KEY), "{refused:?}");
     assert_eq!(desk.dump(), before, "nor that the key is refused");

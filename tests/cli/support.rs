@@ -93,7 +93,7 @@ impl Desk {
     /// A small API that lets [`KEY`] in, and a connector `rest` that describes these streams of it.
     pub fn rest(&self, streams: &str) -> Rest {
         let rest = self.runtime.block_on(Rest::start());
-        rest.api().key = KEY.to_owned();
+        KEY.clone_into(&mut rest.api().key);
         let file = format!("name = \"rest\"\ntitle = \"Rest\"\n[auth.bearer]\n{streams}");
         std::fs::create_dir_all(self.folder().join("connectors")).expect("a folder");
         std::fs::write(self.folder().join("connectors/rest.toml"), file).expect("a file");

@@ -172,7 +172,7 @@ async fn a_key_that_is_refused_is_in_doubt_and_then_revoked_and_comes_back(db: T
     let world = Described::new(db, &stream("page", "users")).await;
     world.rest.fill("users", 1..=4);
     world.sync(RunKind::Full).await;
-    world.rest.api().key = "another".to_owned();
+    "another".clone_into(&mut world.rest.api().key);
     let state = async || {
         let overview = overview::of_store(&world.db, "rest").await.expect("readable");
         overview.credential.expect("a key").state
@@ -187,7 +187,7 @@ async fn a_key_that_is_refused_is_in_doubt_and_then_revoked_and_comes_back(db: T
     assert_eq!((run.state, run.error_class), (RunState::Cancelled, Some(ErrorClass::Unauthorized)), "{:?}", run.error);
     assert_eq!(state().await, CredentialState::Revoked);
 
-    world.rest.api().key = "not-a-key".to_owned();
+    "not-a-key".clone_into(&mut world.rest.api().key);
     let run = world.sync(RunKind::Sweep).await;
     assert_eq!((run.state, run.verdict), (RunState::Succeeded, Some(Verdict::Complete)));
     assert_eq!(state().await, CredentialState::Ok);

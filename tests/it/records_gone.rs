@@ -257,8 +257,13 @@ async fn a_moving_list_loses_no_record_that_is_there_throughout(style: &'static 
     world.assert_exact("users").await;
 }
 
+/// How many catalogues of edits are tried.
+fn seeds() -> u32 {
+    std::env::var("NETOSYNC_TEST_SEEDS").map_or(48, |seeds| seeds.parse().expect("a number"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: seeds(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn edits_between_pages_never_remove_a_record_that_is_there_throughout(
