@@ -75,8 +75,7 @@ impl Connect {
 /// # Errors
 /// [`StorageError`].
 pub async fn forget(db: &Database, store: &Store, how: &str) -> Result<Store, StorageError> {
-    let domain = store.domain.as_deref().or(store.url.host_str()).unwrap_or_default();
-    let reason = format!("{DISCONNECTED} {how}; `netosync oauth connect --store-domain {domain}` connects it again");
+    let reason = format!("{DISCONNECTED} {how}; `netosync oauth connect {}` connects it again", store.name);
     let rested = stores::pause_store(db, &store.name, Some(&reason), None).await?;
     credentials::forget(db, store.id).await?;
     warn!(store.name = store.name, "{} was {reason}", store.name);

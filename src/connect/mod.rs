@@ -149,12 +149,16 @@ pub struct Connect {
 }
 
 impl Connect {
+    /// Refuses when more consents are waited for than there are merchants: asked before strangers may begin one.
+    pub async fn has_room(&self) -> Result<(), ConnectError> {
+        let now = self.tokens.clock.now();
+        let waiting = oauth_states::waiting(&self.tokens.db, now - REMEMBERED, now).await?;
+        if waiting < MOST_WAITING { Ok(()) } else { Err(ConnectError::Busy) }
+    }
+
     /// Begins: the address to which the merchant goes, and the state that has to come back from there.
     pub async fn begin(&self, wish: &Wish) -> Result<(Url, Secret), ConnectError> {
         let (db, now) = (&self.tokens.db, self.tokens.clock.now());
-        if oauth_states::waiting(db, now - REMEMBERED, now).await? >= MOST_WAITING {
-            return Err(ConnectError::Busy);
-        }
         let state = new_state();
         let begun = Begun {
             digest: digest(&state),

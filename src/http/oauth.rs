@@ -11,11 +11,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Shared;
 use super::page::page;
@@ -25,6 +26,9 @@ use crate::connector::neto::oauth::Version;
 use crate::domain::secret::Secret;
 use crate::storage::oauth_states::Purpose;
 use crate::tokens::{Tokens, configured_client, hosts};
+
+/// How long a browser is kept waiting for the vendor: less than a connection may take ([`super::serve::LIFETIME`]).
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A notice is small.
 const MOST_NOTICE_BYTES: usize = 16 << 10;
@@ -88,11 +92,16 @@ pub async fn callback(State(shared): State<Arc<Shared>>, Query(query): Parameter
             };
             // A token that is on its way is stored, whether the browser waits for it or not.
             let code = Secret::new(code);
-            let finished = tokio::spawn(async move { connect.finish(&begun, &code, false).await }).await;
-            match finished {
-                Ok(Ok(outcome)) => told(&outcome),
-                Ok(Err(error)) => wrong(&error),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            let finished = tokio::spawn(async move { connect.finish(&begun, &code, false).await });
+            match tokio::time::timeout(PATIENCE, finished).await {
+                Ok(Ok(Ok(outcome))) => told(&outcome),
+                Ok(Ok(Err(error))) => wrong(&error),
+                Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+                Err(_) => {
+                    let said =
+                        "Neto takes long to answer. The store is connected when it does; you can close this page.";
+                    page(StatusCode::ACCEPTED, "One moment", said)
+                }
             }
         }
     }
@@ -139,7 +148,11 @@ async fn begin(connect: &Connect, config: &Config, callback: String, query: &Has
         return page(StatusCode::BAD_REQUEST, "Which store?", said);
     };
     let wish = Wish { purpose: Purpose::Connect, subject: domain, store_name: None, redirect_uri: callback };
-    match connect.begin(&wish).await {
+    let begun = match connect.has_room().await {
+        Ok(()) => connect.begin(&wish).await,
+        Err(error) => Err(error),
+    };
+    match begun {
         Ok((url, _)) => {
             let no_store = (header::CACHE_CONTROL, "no-store".to_owned());
             (StatusCode::SEE_OTHER, [no_store, (header::LOCATION, url.into())]).into_response()
@@ -171,7 +184,11 @@ fn told(outcome: &Outcome) -> Response {
 }
 
 fn wrong(error: &ConnectError) -> Response {
-    warn!("a store was not connected: {error}");
+    match error {
+        // Anybody may send these.
+        ConnectError::State(_) => debug!("an answer was turned away: {error}"),
+        _ => warn!("a store was not connected: {error}"),
+    }
     let said = format!("The store was not connected: {error}.");
     match error {
         ConnectError::State(_) | ConnectError::OtherStore { .. } => {

@@ -188,7 +188,6 @@ pub fn reconnect(config: &Config, store: &Store) -> String {
         Some(public) if store.connector == "neto" && config.http.listen.is_some() => {
             format!("{}/oauth/neto/install?store_domain={domain}", public.as_str().trim_end_matches('/'))
         }
-        _ if store.connector == "neto" => format!("netosync oauth connect --store-domain {domain}"),
         _ => format!("netosync oauth connect {}", store.name),
     }
 }

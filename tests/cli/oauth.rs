@@ -117,8 +117,12 @@ fn a_store_is_connected_by_the_browser_synced_and_disconnected_and_no_secret_is_
     seen.push(shown);
     shop.end_access_tokens();
     shop.end_refresh_tokens();
-    seen.push(run(&desk, &shop, &["store", "check", "main"], "").exits(5).complains(&["must reconnect", &domain]));
-    seen.push(run(&desk, &shop, &["why", "main"], "").says(&["netosync oauth connect --store-domain"]));
+    seen.push(
+        run(&desk, &shop, &["store", "check", "main"], "")
+            .exits(5)
+            .complains(&["must reconnect: netosync oauth connect main"]),
+    );
+    seen.push(run(&desk, &shop, &["why", "main"], "").says(&["do: netosync oauth connect main"]));
 
     let waiting = Waiting::start(&desk, &shop, &[&["oauth", "disconnect", "main"][..], &client].concat());
     let (back, _) = fetch(&waiting.url);

@@ -10,8 +10,9 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::store::address;
 use crate::connect::{self, Connected, Outcome, Party};
 use crate::connector::neto::oauth::Version;
+use crate::domain::store::{NETO, Scheme, Store};
 use crate::storage::oauth_states::Purpose;
-use crate::storage::stores;
+use crate::storage::{Database, StorageError, credentials, stores};
 use crate::tokens::hosts;
 
 /// Connect a store by a person's consent.
@@ -23,6 +24,7 @@ use crate::tokens::hosts;
 #[command(after_help = "Examples:\n  \
     netosync oauth connect --store-domain www.shop.example\n  \
     netosync oauth connect main --store-domain www.shop.example --oauth-version 1\n  \
+    netosync oauth connect main                    (a store that is here, once more)\n  \
     netosync oauth connect --store-domain www.shop.example --redirect-uri https://we.example/callback --paste\n  \
     netosync oauth connect profile --connector neos --client-id ID --client-secret-file FILE --redirect-uri http://localhost:8080\n\n\
     The client's id and secret come from oauth.client_id and oauth.client_secret_file, or from --client-id and\n\
@@ -31,17 +33,17 @@ use crate::tokens::hosts;
 pub struct ConnectArgs {
     /// Its name here; without it a new store is named after its domain.
     store: Option<String>,
-    /// The Neto store's domain, such as www.shop.example.
-    #[arg(long, value_name = "DOMAIN", required_unless_present = "connector", conflicts_with = "connector")]
+    /// The Neto store's domain, such as www.shop.example; of a store that is here, the one it has if it is not given.
+    #[arg(long, value_name = "DOMAIN", required_unless_present = "store", conflicts_with = "connector")]
     store_domain: Option<String>,
-    /// A described connector with an authorization code, instead of Neto.
+    /// The connector of a new store, when it is not Neto: a described one with an authorization code.
     #[arg(long, value_name = "NAME", requires = "store")]
     connector: Option<String>,
-    /// Its store's address, when the connector knows none or another is meant.
-    #[arg(long, requires = "connector")]
+    /// Its address, when the connector knows none or another is meant.
+    #[arg(long, conflicts_with = "store_domain")]
     url: Option<String>,
     /// Where its tokens are got, when not where the connector says.
-    #[arg(long, value_name = "URL", requires = "connector")]
+    #[arg(long, value_name = "URL", conflicts_with = "store_domain")]
     token_url: Option<Url>,
     /// Which of Neto's OAuth versions the client was issued for, when not the configured one.
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u32).range(1..=2))]
@@ -55,14 +57,19 @@ pub struct ConnectArgs {
 
 /// Runs the command.
 pub async fn run(app: &App, args: &ConnectArgs) -> Result<Exit, CliError> {
-    let (party, subject) = party(app, args)?;
-    let client = args.party.client(app)?;
     let db = app.database().await?;
-    if let Some(name) = &args.store
-        && stores::find_store(&db, name).await.is_err()
-    {
-        stores::check_new_name(&db, name).await?;
-    }
+    let here = match &args.store {
+        Some(name) => here(&db, name).await?,
+        None => None,
+    };
+    let (party, subject) = match connector(args, here.as_ref()) {
+        NETO => neto(app, &db, args, here.as_ref()).await?,
+        name => described(app, &db, args, name, here.as_ref()).await?,
+    };
+    let client = match &here {
+        Some(store) => args.party.client_of(app, &db, store).await?,
+        None => args.party.client(app)?,
+    };
     let ready = args.party.connect(app, &db, client, party).await?;
     let show = |line: &str| if args.json { crate::cli::complain(line) } else { crate::cli::say(line) };
     let outcome = args.party.consent(app, &ready, Purpose::Connect, &subject, args.store.as_deref(), show).await?;
@@ -81,23 +88,58 @@ pub async fn run(app: &App, args: &ConnectArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Whose consent is asked, and about what.
-fn party(app: &App, args: &ConnectArgs) -> Result<(Party, String), CliError> {
-    let allow_loopback = app.config.transport.allow_loopback;
-    if let Some(domain) = &args.store_domain {
-        let domain = connect::domain(domain, allow_loopback)
-            .map_err(|error| CliError::usage(format!("--store-domain: {error}")))?;
-        let version = match args.oauth_version.unwrap_or(app.config.oauth.version) {
-            1 => Version::V1,
-            _ => Version::V2,
-        };
-        return Ok((Party::Neto { version, hosts: hosts(&app.config) }, domain));
+/// The store of that name, if it is here; a name that no store can have is refused.
+async fn here(db: &Database, name: &str) -> Result<Option<Store>, CliError> {
+    match stores::find_store(db, name).await {
+        Ok(store) => Ok(Some(store)),
+        Err(StorageError::UnknownStore { .. }) => {
+            stores::check_new_name(db, name).await?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
-    let name = args.connector.as_deref().unwrap_or_default();
+}
+
+fn connector<'a>(args: &'a ConnectArgs, here: Option<&'a Store>) -> &'a str {
+    args.connector.as_deref().or_else(|| Some(here?.connector.as_str())).unwrap_or(NETO)
+}
+
+/// Whose consent is asked, and about what: of a store that is here what it was connected with, if nothing else is given.
+async fn neto(app: &App, db: &Database, args: &ConnectArgs, here: Option<&Store>) -> Result<(Party, String), CliError> {
+    let known = here.and_then(|store| store.domain.as_deref().or(store.url.host_str()));
+    let Some(domain) = args.store_domain.as_deref().or(known) else {
+        return Err(CliError::usage("give the store's domain with --store-domain"));
+    };
+    let domain = connect::domain(domain, app.config.transport.allow_loopback)
+        .map_err(|error| CliError::usage(format!("--store-domain: {error}")))?;
+    let credential = match here {
+        Some(store) => credentials::load_credential(db, store.id).await?,
+        None => None,
+    };
+    let version = match (args.oauth_version, credential.map(|found| found.sealed)) {
+        (Some(1), _) => Version::V1,
+        (Some(_), _) => Version::V2,
+        (None, Some(sealed)) if sealed.scheme == Scheme::Oauth => Version::V1,
+        (None, Some(sealed)) if sealed.scheme == Scheme::Bearer && sealed.client_id.is_some() => Version::V2,
+        (None, _) if app.config.oauth.version == 1 => Version::V1,
+        (None, _) => Version::V2,
+    };
+    Ok((Party::Neto { version, hosts: hosts(&app.config) }, domain))
+}
+
+/// The same for a described connector.
+async fn described(
+    app: &App,
+    db: &Database,
+    args: &ConnectArgs,
+    name: &str,
+    here: Option<&Store>,
+) -> Result<(Party, String), CliError> {
     let connectors = app.connectors();
     let description = connectors.get(name).map_err(|error| CliError::new(Exit::Configuration, error.to_string()))?;
-    let url = match (&args.url, &description.default_url) {
-        (Some(url), _) => address::parse(url, allow_loopback)?,
+    let known = here.map(|store| &store.url).or(description.default_url.as_ref());
+    let url = match (&args.url, known) {
+        (Some(url), _) => address::parse(url, app.config.transport.allow_loopback)?,
         (None, Some(known)) => known.clone(),
         (None, None) => {
             return Err(CliError::usage(format!(
@@ -105,8 +147,12 @@ fn party(app: &App, args: &ConnectArgs) -> Result<(Party, String), CliError> {
             )));
         }
     };
-    let party = Party::described(description, &url, args.token_url.clone())
-        .map_err(|error| CliError::usage(error.to_string()))?;
+    let kept = match here {
+        Some(store) => credentials::load_credential(db, store.id).await?.and_then(|found| found.sealed.token_url),
+        None => None,
+    };
+    let token_url = args.token_url.clone().or_else(|| kept?.parse().ok());
+    let party = Party::described(description, &url, token_url).map_err(|error| CliError::usage(error.to_string()))?;
     Ok((party, url.to_string()))
 }
 

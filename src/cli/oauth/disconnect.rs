@@ -1,7 +1,5 @@
 //! `netosync oauth disconnect`.
 
-use std::sync::Arc;
-
 use clap::Args;
 
 use super::party::PartyArgs;
@@ -9,11 +7,10 @@ use crate::cli::app::App;
 use crate::cli::exit::{CliError, Exit};
 use crate::connect::{Outcome, Party, forget};
 use crate::connector::neto::oauth::Version;
-use crate::connector::oauth::Client;
 use crate::domain::store::{Scheme, Store};
 use crate::storage::oauth_states::Purpose;
 use crate::storage::{Database, credentials, stores};
-use crate::tokens::{configured_client, hosts};
+use crate::tokens::{self, hosts};
 
 /// Take a store's consent back, at the vendor's and here.
 ///
@@ -41,20 +38,28 @@ pub async fn run(app: &App, args: &DisconnectArgs) -> Result<Exit, CliError> {
     let Some(found) = credentials::load_credential(&db, store.id).await? else {
         return Err(CliError::usage(format!("{} is not connected", store.name)));
     };
-    let version = match found.sealed.scheme {
-        Scheme::Oauth => Version::V1,
-        Scheme::Bearer => Version::V2,
-        scheme => {
-            let message = format!(
-                "{0} has a credential of scheme {scheme}, which came of no consent; `netosync store rekey {0}` replaces it",
-                store.name
-            );
-            return Err(CliError::usage(message));
-        }
-    };
+    let scheme = found.sealed.scheme;
+    if !tokens::by_consent(scheme, found.sealed.client_id.as_deref()) {
+        let message = format!(
+            "{0} has a credential of scheme {scheme}, which came of no consent; `netosync store rekey {0}` replaces it",
+            store.name
+        );
+        return Err(CliError::usage(message));
+    }
     let rested = if args.forget {
         forget(&db, &store, "by netosync oauth disconnect --forget").await?
     } else {
+        let version = match scheme {
+            Scheme::Oauth => Version::V1,
+            Scheme::Bearer => Version::V2,
+            _ => {
+                let message = format!(
+                    "connector {} describes no way to take a consent back: do it there, and --forget forgets the token here",
+                    store.connector
+                );
+                return Err(CliError::usage(message));
+            }
+        };
         taken_back(app, args, &db, &store, version).await?
     };
     let name = &rested.name;
@@ -70,26 +75,12 @@ async fn taken_back(
     store: &Store,
     version: Version,
 ) -> Result<Store, CliError> {
-    let client = client(app, args, db, store).await?;
+    let client = args.party.client_of(app, db, store).await?;
     let connect = args.party.connect(app, db, client, Party::Neto { version, hosts: hosts(&app.config) }).await?;
     let domain = store.domain.as_deref().or(store.url.host_str()).unwrap_or_default();
     let show = |line: &str| if args.json { crate::cli::complain(line) } else { crate::cli::say(line) };
     match args.party.consent(app, &connect, Purpose::Disconnect, domain, None, show).await? {
         Outcome::Disconnected(store) => Ok(*store),
         Outcome::Connected(_) => Err(CliError::new(Exit::Failed, "the answer was that of a connection")),
-    }
-}
-
-/// The client that is given, or the one the store was connected by.
-async fn client(app: &App, args: &DisconnectArgs, db: &Database, store: &Store) -> Result<Client, CliError> {
-    if args.party.gives_client() {
-        return args.party.client(app);
-    }
-    let vault = Arc::new(app.vault(db).await?);
-    let credential = vault.open(db, store.id, &store.name).await?;
-    match (configured_client(&app.config), credential.client_id, credential.client_secret) {
-        (Ok(client), Some(id), _) if client.id == id => Ok(client),
-        (_, Some(id), Some(secret)) => Ok(Client { id, secret }),
-        _ => args.party.client(app),
     }
 }

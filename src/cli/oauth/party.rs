@@ -15,8 +15,10 @@ use crate::cli::store::identity;
 use crate::connect::{Connect, ConnectError, Outcome, PATIENCE, Party, Wish};
 use crate::connector::oauth::Client;
 use crate::domain::secret::Secret;
+use crate::domain::store::Store;
 use crate::storage::Database;
 use crate::storage::oauth_states::Purpose;
+use crate::storage::vault::VaultError;
 use crate::tokens::configured_client;
 use crate::transport::{Settings, Transport};
 
@@ -56,9 +58,22 @@ impl PartyArgs {
         Ok(Client { id: id.clone(), secret })
     }
 
-    /// Whether a client is given.
-    pub fn gives_client(&self) -> bool {
-        self.client_id.is_some()
+    /// The client that is given, or the one that the store was connected by: with the configured secret where it is the configured
+    /// client, whose secret may have been replaced.
+    pub async fn client_of(&self, app: &App, db: &Database, store: &Store) -> Result<Client, CliError> {
+        if self.client_id.is_some() {
+            return self.client(app);
+        }
+        let vault = app.vault(db).await?;
+        let credential = match vault.open(db, store.id, &store.name).await {
+            Err(VaultError::Missing { .. }) => return self.client(app),
+            credential => credential?,
+        };
+        match (configured_client(&app.config), credential.client_id, credential.client_secret) {
+            (Ok(client), Some(id), _) if client.id == id => Ok(client),
+            (_, Some(id), Some(secret)) => Ok(Client { id, secret }),
+            _ => self.client(app),
+        }
     }
 
     /// What connects stores of `client`.
