@@ -6,7 +6,7 @@
 //! | `/readyz` | it serves: the database answers and has the right tables | it stops, or the database is away |
 //! | `/metrics` | always: what Prometheus reads | |
 //!
-//! Everything else is 404, but for the pages on which merchants connect their stores ([`oauth`]), where those are configured. The
+//! Everything else is 404, but for the pages on which merchants connect their stores (`oauth`), where those are configured. The
 //! pages above change nothing, take no parameters and hold no secret, but they name the stores, and anybody who reaches the address
 //! may read them. They are served to the very end of a drain.
 //!
