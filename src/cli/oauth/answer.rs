@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, IsTerminal};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Query;
@@ -10,13 +11,14 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::debug;
 use url::{Host, Url};
 
 use crate::cli::exit::{CliError, Exit};
 use crate::domain::secret::Secret;
 use crate::http::page::page;
-use crate::http::serve;
 
 /// What came back.
 #[derive(Debug)]
@@ -53,9 +55,18 @@ impl Answer {
 #[derive(Debug)]
 pub struct Answers {
     received: mpsc::Receiver<Answer>,
-    /// Ends with this.
-    listening: Option<AbortOnDropHandle<()>>,
+    listening: Option<Listening>,
 }
+
+/// The listener; ends with this.
+#[derive(Debug)]
+struct Listening {
+    serving: AbortOnDropHandle<()>,
+    stop: CancellationToken,
+}
+
+/// How long a browser may take to hear what came of its answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Answers {
     /// Listens at `redirect_uri` when that is on this machine, and reads what is pasted when there is somebody to paste or `paste`
@@ -77,6 +88,16 @@ impl Answers {
         self.listening.is_some()
     }
 
+    /// Ends the listening, when the browser has heard what it was told: the process may end right after this.
+    pub async fn end(self) {
+        if let Some(Listening { serving, stop }) = self.listening {
+            // Nobody is waited for any more.
+            drop(self.received);
+            stop.cancel();
+            let _ = tokio::time::timeout(PATIENCE, serving).await;
+        }
+    }
+
     /// The next answer; `None` when there will be none.
     pub async fn next(&mut self) -> Option<Answer> {
         self.received.recv().await
@@ -93,7 +114,7 @@ pub fn port_here(uri: &Url) -> Option<u16> {
     (here && uri.scheme() == "http").then(|| uri.port_or_known_default()).flatten()
 }
 
-async fn listen(port: u16, path: &str, send: mpsc::Sender<Answer>) -> Result<AbortOnDropHandle<()>, CliError> {
+async fn listen(port: u16, path: &str, send: mpsc::Sender<Answer>) -> Result<Listening, CliError> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
         let message = format!(
             "cannot listen on 127.0.0.1:{port} for the answer: {error}; choose another --redirect-uri, or --paste"
@@ -102,7 +123,14 @@ async fn listen(port: u16, path: &str, send: mpsc::Sender<Answer>) -> Result<Abo
     })?;
     let answer = move |Query(parameters): Query<HashMap<String, String>>| came(parameters, send.clone());
     let router = Router::new().route(path, get(answer));
-    Ok(AbortOnDropHandle::new(tokio::spawn(serve::serve(listener, router))))
+    let stop = CancellationToken::new();
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving = tokio::spawn(async move {
+        if let Err(error) = served.await {
+            debug!("the listener for the answer ended: {error}");
+        }
+    });
+    Ok(Listening { serving: AbortOnDropHandle::new(serving), stop })
 }
 
 async fn came(parameters: HashMap<String, String>, send: mpsc::Sender<Answer>) -> Response {

@@ -121,6 +121,7 @@ impl PartyArgs {
             };
             let answer = answer.map_err(|said| CliError::new(Exit::Failed, said))?;
             if let Some(ended) = taken(connect, answer, &ours).await {
+                answers.end().await;
                 return ended;
             }
         }
