@@ -11,6 +11,7 @@ use super::app::App;
 use super::exit::{CliError, Exit};
 use super::next_run::next_run;
 use super::{forecast, instances, text};
+use crate::config::Config;
 use crate::domain::error::ErrorClass;
 use crate::domain::forecast::Forecast;
 use crate::domain::incident::IncidentKind;
@@ -19,6 +20,7 @@ use crate::domain::store::CredentialState;
 use crate::scheduler::plan::Plan;
 use crate::storage::overview::{self, Overview};
 use crate::storage::{Database, StorageError, incidents, schedule};
+use crate::tokens;
 
 /// Show how the stores are doing, a line each.
 #[derive(Debug, Args)]
@@ -101,8 +103,19 @@ pub fn worked_on(run: &Run, now: DateTime<Utc>) -> bool {
     run.state == RunState::Running && run.lease_expires_at.is_some_and(|until| now < until)
 }
 
+/// What puts a working key in the place of a dead or missing one: the merchant's consent where the key came of it, else a new key.
+pub fn new_key(config: &Config, overview: &Overview) -> String {
+    let store = &overview.store;
+    let consent = match &overview.credential {
+        Some(key) => tokens::by_consent(key.sealed.scheme, key.sealed.client_id.as_ref()),
+        // Only a consent says what the vendor calls a store.
+        None => store.remote_id.is_some(),
+    };
+    if consent { tokens::reconnect(config, store) } else { format!("netosync store rekey {}", store.name) }
+}
+
 /// Everything that keeps a store from being up to date, and what ends it.
-pub fn why_not(overview: &Overview, now: DateTime<Utc>) -> Vec<String> {
+pub fn why_not(config: &Config, overview: &Overview, now: DateTime<Utc>) -> Vec<String> {
     let store = &overview.store;
     let name = &store.name;
     let mut why = Vec::new();
@@ -113,10 +126,13 @@ pub fn why_not(overview: &Overview, now: DateTime<Utc>) -> Vec<String> {
     }
     let key = overview.credential.as_ref().map(|found| (found.state, found.last_error.as_deref().unwrap_or("refused")));
     match key {
-        None => why.push(format!("it has no key; give one with `netosync store rekey {name}`")),
+        None => why.push(format!("it has no key; give one with `{}`", new_key(config, overview))),
         Some((CredentialState::Ok, _)) => {}
         Some((state, said)) => {
-            why.push(format!("key {state}: {said}; test it with `netosync store check {name}`, replace it with `netosync store rekey {name}`"));
+            let replace = new_key(config, overview);
+            why.push(format!(
+                "key {state}: {said}; test it with `netosync store check {name}`, replace it with `{replace}`"
+            ));
         }
     }
     let refused = key.is_some_and(|(state, _)| state != CredentialState::Ok);
@@ -174,7 +190,7 @@ pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
     if args.json {
         super::say(
             all.iter()
-                .map(|overview| object(overview, next_of(overview), left.get(&overview.store.id), now))
+                .map(|overview| object(&app.config, overview, next_of(overview), left.get(&overview.store.id), now))
                 .collect::<Value>(),
         );
         return Ok(Exit::Done);
@@ -183,7 +199,8 @@ pub async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
         super::complain("there is no store yet; add one with `netosync store add NAME --url URL`");
         return Ok(Exit::Done);
     }
-    let rows = all.iter().map(|overview| row(overview, next_of(overview), left.get(&overview.store.id), now));
+    let rows =
+        all.iter().map(|overview| row(&app.config, overview, next_of(overview), left.get(&overview.store.id), now));
     super::say(text::table(
         ["STORE", "STATE", "AS OF", "AGE", "NEXT", "PRODUCTS", "VERDICT", "ERROR", "WHY NOT"],
         rows,
@@ -244,7 +261,13 @@ async fn left(
     Ok(left)
 }
 
-fn row(overview: &Overview, next: Option<DateTime<Utc>>, left: Option<&Forecast>, now: DateTime<Utc>) -> [String; 9] {
+fn row(
+    config: &Config,
+    overview: &Overview,
+    next: Option<DateTime<Utc>>,
+    left: Option<&Forecast>,
+    now: DateTime<Utc>,
+) -> [String; 9] {
     let as_of = overview.store.as_of;
     let left = left.map_or(String::new(), |left| format!(", {}", forecast::left_in_words(left)));
     [
@@ -256,7 +279,7 @@ fn row(overview: &Overview, next: Option<DateTime<Utc>>, left: Option<&Forecast>
         overview.products.to_string(),
         verdict(overview).map_or(String::new(), |verdict| verdict.to_string()),
         error_class(overview).map_or(String::new(), |class| class.to_string()),
-        why_not(overview, now).join("; "),
+        why_not(config, overview, now).join("; "),
     ]
 }
 
@@ -264,7 +287,13 @@ fn verdict(overview: &Overview) -> Option<Verdict> {
     overview.last_succeeded.as_ref()?.verdict
 }
 
-fn object(overview: &Overview, next: Option<DateTime<Utc>>, left: Option<&Forecast>, now: DateTime<Utc>) -> Value {
+fn object(
+    config: &Config,
+    overview: &Overview,
+    next: Option<DateTime<Utc>>,
+    left: Option<&Forecast>,
+    now: DateTime<Utc>,
+) -> Value {
     let store = &overview.store;
     let mut object = json!({
         "store": store.name,
@@ -276,7 +305,7 @@ fn object(overview: &Overview, next: Option<DateTime<Utc>>, left: Option<&Foreca
         "quarantined": overview.quarantined,
         "verdict": verdict(overview),
         "error_class": error_class(overview),
-        "why_not": why_not(overview, now),
+        "why_not": why_not(config, overview, now),
         "run_id": overview.unfinished.as_ref().or(overview.last_ended.as_ref()).map(|run| run.id),
     });
     forecast::add_left(&mut object, left);

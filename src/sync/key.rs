@@ -134,7 +134,7 @@ impl Case<'_> {
 
     /// What a person does about it.
     fn fix(&self) -> String {
-        if tokens::by_consent(self.credential) {
+        if tokens::by_consent(self.credential.scheme, self.credential.client_id.as_ref()) {
             format!("the merchant must reconnect: {}", tokens::reconnect(&self.syncer.config, self.store))
         } else {
             format!("give a working key with `netosync store rekey {}`", self.store.name)

@@ -26,7 +26,7 @@ use crate::connector::oauth::{self, Places, Refusal};
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::Request;
-use crate::domain::store::{Credential, Scheme, Store};
+use crate::domain::store::{Scheme, Store};
 use crate::storage::vault::{Vault, VaultError};
 use crate::storage::{Database, StorageError};
 use crate::transport::{CallContext, StoreBudget, Transport, quotable};
@@ -169,12 +169,12 @@ fn unreadable() -> RemoteError {
     RemoteError::new(ErrorClass::Transient, "the token endpoint answered something that is not JSON")
 }
 
-/// Whether a credential came of a merchant's consent, so that he must give it again when it is dead.
+/// Whether a credential of that scheme and client came of a merchant's consent, so that he must give it again when it is dead.
 #[must_use]
-pub fn by_consent(credential: &Credential) -> bool {
-    match credential.scheme {
+pub const fn by_consent(scheme: Scheme, client_id: Option<&String>) -> bool {
+    match scheme {
         Scheme::Oauth | Scheme::AuthorizationCode => true,
-        Scheme::Bearer => credential.client_id.is_some(),
+        Scheme::Bearer => client_id.is_some(),
         _ => false,
     }
 }

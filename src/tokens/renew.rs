@@ -42,6 +42,7 @@ impl Tokens {
     ) -> Result<Option<Credential>, TokenError> {
         let by = format!("{}/{:08x}", self.name, random::<u32>());
         let claim = Claim { store_id: store.id, fingerprint: old.fingerprint.clone(), by };
+        let mut waits = false;
         loop {
             let now = self.clock.now();
             if renewal::claim(&self.db, &claim, now + self.longest(), now).await? {
@@ -55,6 +56,13 @@ impl Tokens {
             let current = self.vault.open(&self.db, store.id, &store.name).await?;
             if current.fingerprint != old.fingerprint {
                 return Ok(Some(current));
+            }
+            if !std::mem::replace(&mut waits, true) {
+                let most = self.longest().num_seconds();
+                info!(
+                    store.name = store.name,
+                    "somebody else is getting a new token; waiting for it, {most} s at most"
+                );
             }
             tokio::select! {
                 () = stop.cancelled() => {

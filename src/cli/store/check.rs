@@ -214,7 +214,7 @@ fn fix(app: &App, store: &Store, credential: &Credential, error: &RemoteError) -
     if error.class != ErrorClass::Unauthorized {
         return error.hint.clone().unwrap_or_default();
     }
-    if tokens::by_consent(credential) {
+    if tokens::by_consent(credential.scheme, credential.client_id.as_ref()) {
         return format!("the merchant must reconnect: {}", tokens::reconnect(&app.config, store));
     }
     let replace = format!("give a working one with `netosync store rekey {name}`");

@@ -100,7 +100,7 @@ pub fn facts(app: &App, overview: &Overview) -> String {
             if store.origin == Origin::Import { "your own database (import)".to_owned() } else { String::new() },
         ),
         ("state", state.words().to_owned()),
-        ("why", why_not(overview, now).join("; ")),
+        ("why", why_not(&app.config, overview, now).join("; ")),
         (if store.has_records() { "records" } else { "products" }, overview.products.to_string()),
         ("quarantine", if overview.quarantined > 0 { overview.quarantined.to_string() } else { String::new() }),
         (

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::facts::Facts;
 use super::last;
-use crate::cli::status::worked_on;
+use crate::cli::status::{new_key, worked_on};
 use crate::cli::text;
 use crate::domain::error::ErrorClass;
 use crate::domain::incident::IncidentKind;
@@ -91,17 +91,20 @@ fn pause(facts: &Facts<'_>) -> Reason {
     let since = store.paused_at.map_or(String::new(), |at| format!(" since {}", text::time(at)));
     let until = store.paused_until.map_or("until resumed".to_owned(), |at| format!("until {}", text::time(at)));
     let why = store.paused_reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-    let fix = match store.paused_by {
-        Origin::Manual => format!("netosync store resume {}", store.name),
+    let fix = match (&store.pending_url, &facts.overview.credential) {
+        (Some(url), _) => format!("netosync store set {} --url {url}", store.name),
+        // Its merchant took the consent back: resumed, it would still have no key.
+        (None, None) if store.remote_id.is_some() => new_key(facts.config, &facts.overview),
         // A resume lasts until the next import.
-        Origin::Import => "netosync store import".to_owned(),
+        _ if store.paused_by == Origin::Import => "netosync store import".to_owned(),
+        _ => format!("netosync store resume {}", store.name),
     };
     Reason::wrong("pause", DECIDED, format!("paused{since}, {until}{why}"), Some(fix))
 }
 
 fn key(facts: &Facts<'_>) -> Reason {
     let name = &facts.overview.store.name;
-    let rekey = Some(format!("netosync store rekey {name}"));
+    let rekey = Some(new_key(facts.config, &facts.overview));
     let Some(key) = &facts.overview.credential else {
         return Reason::wrong("key", DECIDED, "the store has no key, and no call can be made without one", rekey);
     };
