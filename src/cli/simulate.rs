@@ -115,17 +115,14 @@ fn introduction(args: &SimulateArgs, url: &str) -> String {
         Some(path) => (format!("is in {}", path.display()), String::new(), path.display().to_string()),
     };
     let OauthConfig { client_id: client, client_secret: secret, .. } = OauthConfig::default();
-    let domain = url.trim_start_matches("http://");
     let username = args.username.as_ref().map_or(String::new(), |username| format!(" --username {username}"));
     format!(
-        "A simulated store with {} products listens on {url}, its key {key}. Ctrl-C ends it.\n\n\
+        "A simulated store with {} products listens on {url}, its key {key}. Ctrl-C ends it.\n\
+         By OAuth it knows the client {client} with the secret {secret}; oauth.v1_url and oauth.v2_url are {url}.\n\n\
          To sync it, in another terminal:\n\n  \
          export NETOSYNC__TRANSPORT__ALLOW_LOOPBACK=true\n  \
          {pipe}netosync store add rehearsal --url {url} --auth api-key{username} --key-file {file}\n  \
-         netosync sync rehearsal\n\n\
-         By OAuth, with the secret {secret} in a file:\n\n  \
-         export NETOSYNC__OAUTH__V1_URL={url} NETOSYNC__OAUTH__V2_URL={url}\n  \
-         netosync oauth connect --store-domain {domain} --client-id {client} --client-secret-file FILE\n",
+         netosync sync rehearsal\n",
         args.products
     )
 }

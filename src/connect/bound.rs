@@ -4,6 +4,9 @@ use url::{Host, Url};
 
 use crate::domain::store::Store;
 
+/// The longest name that the internet has, in bytes.
+const MAX_LENGTH: usize = 253;
+
 /// What was given is no domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("that is not the domain of a store; give it like www.shop.example")]
@@ -23,6 +26,11 @@ pub fn domain(text: &str, allow_loopback: bool) -> Result<String, BadDomain> {
         return Err(BadDomain);
     }
     let host = url.host().ok_or(BadDomain)?;
+    if let Host::Domain(name) = &host
+        && (name.len() > MAX_LENGTH || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)))
+    {
+        return Err(BadDomain);
+    }
     let public = matches!(host, Host::Domain(name) if name.trim_end_matches('.').contains('.'));
     if !public && !allow_loopback {
         return Err(BadDomain);
@@ -71,9 +79,14 @@ mod tests {
             ("localhost", None),
             ("", None),
             ("a b", None),
+            // They would stand in commands that are copied into a shell.
+            ("shop.example;id", None),
+            ("$(id).example", None),
+            ("'.example", None),
         ] {
             assert_eq!(domain(written, false).ok().as_deref(), meant, "{written}");
         }
+        assert!(domain(&format!("{}.example", "a".repeat(250)), false).is_err());
         assert_eq!(domain("127.0.0.1:8080", true).as_deref(), Ok("127.0.0.1:8080"));
     }
 

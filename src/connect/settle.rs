@@ -34,7 +34,10 @@ impl Connect {
         let access = given.tokens.access.clone().ok_or(ConnectError::Lacks("an access token"))?;
         let told = self.told(version, &given, &access).await?;
         let known = self.known(version, &told, begun).await?;
-        let same_store = known.as_ref().is_some_and(|store| store.remote_id.as_ref() == Some(&told.remote_id));
+        // Its domain may have changed from the one that was asked about, and from no other.
+        let same_store = known
+            .as_ref()
+            .is_some_and(|store| store.remote_id.as_ref() == Some(&told.remote_id) && leads_to(store, &begun.subject));
         if let Some(domain) = &told.domain
             && *domain != begun.subject
             && !same_store

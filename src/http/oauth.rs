@@ -184,10 +184,11 @@ fn told(outcome: &Outcome) -> Response {
 }
 
 fn wrong(error: &ConnectError) -> Response {
-    match error {
+    if matches!(error, ConnectError::State(_)) {
         // Anybody may send these.
-        ConnectError::State(_) => debug!("an answer was turned away: {error}"),
-        _ => warn!("a store was not connected: {error}"),
+        debug!("an answer was turned away: {error}");
+    } else {
+        warn!("a store was not connected: {error}");
     }
     let said = format!("The store was not connected: {error}.");
     match error {

@@ -36,7 +36,7 @@ impl Tokens {
         let grant = Grant::Code { code, redirect_uri };
         let asked = self.send(&context, &oauth::ask(endpoint, client, grant), None).await;
         let asked = match asked {
-            Err(Failure::Refused(Refusal::OtherWay(_))) if endpoint.code_twice => {
+            Err(Failure::Refused(Refusal::OtherWay(_), _)) if endpoint.code_twice => {
                 self.send(&context, &oauth::ask_by_get(endpoint, client, grant), None).await
             }
             asked => asked,

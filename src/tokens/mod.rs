@@ -103,17 +103,22 @@ impl Tokens {
         request: &Request,
         places: Option<&Places>,
     ) -> Result<oauth::Tokens, Failure> {
-        let answer = self.transport.call_once(context, request, Ok).await.map_err(Failure::Remote)?;
+        let answer = self.transport.call_once(context, request, Ok).await.map_err(|error| {
+            // What the transport advises is about a store's address.
+            let advice = "check where its tokens are got: oauth.v1_url or oauth.v2_url, or the connector's or the store's token URL";
+            Failure::Remote(if error.class == ErrorClass::Config { error.hint(advice) } else { error })
+        })?;
         let refused = |refusal| {
             let quoted = |said: &str| quotable(request, said);
             let host = request.url.host_str().unwrap_or_default();
-            Failure::Refused(match refusal {
+            let refusal = match refusal {
                 Refusal::Dead(said) => Refusal::Dead(format!("{host} says: {}", quoted(&said))),
                 Refusal::Client(said) => Refusal::Client(format!("{host} says: {}", quoted(&said))),
                 Refusal::OtherWay(said) => Refusal::OtherWay(format!("{host} says: {}", quoted(&said))),
                 Refusal::Other(said) => Refusal::Other(format!("{host} says: {}", quoted(&said))),
                 Refusal::Unreadable => Refusal::Unreadable,
-            })
+            };
+            Failure::Refused(refusal, answer.status)
         };
         oauth::read(&answer, places).map_err(refused)
     }
@@ -123,8 +128,8 @@ impl Tokens {
 enum Failure {
     /// It was not reached.
     Remote(RemoteError),
-    /// It refused.
-    Refused(Refusal),
+    /// It refused, with that status.
+    Refused(Refusal, u16),
 }
 
 impl Failure {
@@ -132,19 +137,19 @@ impl Failure {
     fn of_consent(self, store: &str) -> TokenError {
         match self {
             Self::Remote(error) => TokenError::Remote(error),
-            Self::Refused(Refusal::Dead(said)) => {
-                TokenError::Dead(RemoteError::new(ErrorClass::Unauthorized, said).status(400))
+            Self::Refused(Refusal::Dead(said), status) => {
+                TokenError::Dead(RemoteError::new(ErrorClass::Unauthorized, said).status(status))
             }
-            Self::Refused(Refusal::Client(said)) => RemoteError::new(
+            Self::Refused(Refusal::Client(said), _) => RemoteError::new(
                 ErrorClass::Config,
                 format!("the OAuth client is refused, not the consent of {store}: {said}"),
             )
             .hint("check the client's id and secret (oauth.client_id and oauth.client_secret_file, or what the store was connected with), which may have been replaced")
             .into(),
-            Self::Refused(Refusal::OtherWay(said) | Refusal::Other(said)) => {
+            Self::Refused(Refusal::OtherWay(said) | Refusal::Other(said), _) => {
                 RemoteError::new(ErrorClass::Rejected, format!("no token: {said}")).into()
             }
-            Self::Refused(Refusal::Unreadable) => unreadable().into(),
+            Self::Refused(Refusal::Unreadable, _) => unreadable().into(),
         }
     }
 
@@ -152,21 +157,24 @@ impl Failure {
     fn of_operator(self) -> TokenError {
         match self {
             Self::Remote(error) => TokenError::Remote(error),
-            Self::Refused(Refusal::Dead(said) | Refusal::Client(said)) => {
-                RemoteError::new(ErrorClass::Unauthorized, format!("no token: {said}")).status(401).into()
+            Self::Refused(Refusal::Dead(said) | Refusal::Client(said), status) => {
+                RemoteError::new(ErrorClass::Unauthorized, format!("no token: {said}")).status(status).into()
             }
-            Self::Refused(Refusal::OtherWay(said) | Refusal::Other(said)) => {
+            Self::Refused(Refusal::OtherWay(said) | Refusal::Other(said), _) => {
                 RemoteError::new(ErrorClass::Rejected, format!("no token: {said}"))
                     .hint("check the token URL: netosync store show tells it")
                     .into()
             }
-            Self::Refused(Refusal::Unreadable) => unreadable().into(),
+            Self::Refused(Refusal::Unreadable, _) => unreadable().into(),
         }
     }
 }
 
 fn unreadable() -> RemoteError {
-    RemoteError::new(ErrorClass::Transient, "the token endpoint answered something that is not JSON")
+    RemoteError::new(
+        ErrorClass::Transient,
+        "the token endpoint answered something that is not JSON; if that lasts, check its address",
+    )
 }
 
 /// Whether a credential of that scheme came of a merchant's consent, so that he must give it again when it is dead. A bearer token

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use rand::random;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::way::Way;
 use super::{Failure, TokenError, Tokens};
@@ -16,8 +16,11 @@ use crate::domain::store::{Credential, Store};
 use crate::storage::renewal::{self, Claim};
 use crate::storage::vault::{PlainCredential, VaultError};
 
-/// How long the right to renew outlasts the longest call: for what comes before and after it.
-const SPARE: TimeDelta = TimeDelta::seconds(30);
+/// How long the right to renew is taken at a time: whoever is killed with it in hand keeps others from it no longer.
+const HELD: TimeDelta = TimeDelta::seconds(15);
+
+/// How often it is prolonged meanwhile.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// How often somebody who waits for another's renewal looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -42,9 +45,10 @@ impl Tokens {
     ) -> Result<Option<Credential>, TokenError> {
         let by = format!("{}/{:08x}", self.name, random::<u32>());
         let claim = Claim { store_id: store.id, fingerprint: old.fingerprint.clone(), by };
+        let mut waits = false;
         loop {
             let now = self.clock.now();
-            if renewal::claim(&self.db, &claim, now + self.longest(), now).await? {
+            if renewal::claim(&self.db, &claim, now + HELD, now).await? {
                 let (tokens, store) = (self.clone(), store.clone());
                 let renewing = async move { tokens.claimed(&store, &claim).await };
                 return match tokio::spawn(renewing.in_current_span()).await {
@@ -56,6 +60,12 @@ impl Tokens {
             if current.fingerprint != old.fingerprint {
                 return Ok(Some(current));
             }
+            if !std::mem::replace(&mut waits, true) {
+                info!(
+                    store.name = store.name,
+                    "somebody else is getting a new token of {}; waiting for it", store.name
+                );
+            }
             tokio::select! {
                 () = stop.cancelled() => {
                     return Err(RemoteError::new(ErrorClass::Transient, "stopped while a token was being renewed").into());
@@ -65,14 +75,26 @@ impl Tokens {
         }
     }
 
-    /// How long one call may take, and what is around it.
-    fn longest(&self) -> TimeDelta {
-        TimeDelta::from_std(self.transport.settings().timeout).unwrap_or(TimeDelta::MAX / 2) + SPARE
+    /// Prolongs the right to renew until `work` is done.
+    async fn holding<T>(&self, claim: &Claim, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = self.clock.sleep(BEAT) => {}
+            }
+            let now = self.clock.now();
+            // Lost, it is found out when the token is stored.
+            if let Err(error) = renewal::claim(&self.db, claim, now + HELD, now).await {
+                debug!("the right to renew a token could not be prolonged: {error}");
+            }
+        }
     }
 
     /// [`Tokens::renew`] by the one who may.
     async fn claimed(&self, store: &Store, claim: &Claim) -> Result<Option<Credential>, TokenError> {
-        let ended = self.renew_now(store, claim).await;
+        let ended = self.holding(claim, self.renew_now(store, claim)).await;
         if !matches!(ended, Ok(Some(_)))
             && let Err(error) = renewal::release(&self.db, claim).await
         {
@@ -93,16 +115,13 @@ impl Tokens {
                 Err(Failure::Remote(error)) if error.class == ErrorClass::Transient => {
                     let Some(wait) = retries.next_wait(error.retry_after) else { return Err(error.into()) };
                     self.clock.sleep(wait).await;
-                    let now = self.clock.now();
-                    if !renewal::claim(&self.db, claim, now + self.longest(), now).await? {
-                        return Err(error.into());
-                    }
                 }
                 Err(failure) => return Err(self.refused(store, &way, claim, failure).await?),
             }
         };
         let Some(renewed) = renewed(&old, tokens, asked_at) else {
-            let said = "the token endpoint answered without a token";
+            let host = request.url.host_str().unwrap_or_default();
+            let said = format!("the token endpoint at {host} answered without a token");
             return Err(RemoteError::new(ErrorClass::Rejected, said).into());
         };
         if self.keep(claim, renewed).await? {
@@ -121,7 +140,7 @@ impl Tokens {
     ) -> Result<TokenError, TokenError> {
         match way {
             Way::Refresh { .. } => {
-                if matches!(failure, Failure::Refused(Refusal::Dead(_))) {
+                if matches!(failure, Failure::Refused(Refusal::Dead(_), _)) {
                     renewal::forget_refresh(&self.db, claim).await?;
                 }
                 Ok(failure.of_consent(&store.name))

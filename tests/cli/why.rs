@@ -104,6 +104,22 @@ fn what_was_decided_about_the_store_or_its_key_comes_first() {
 }
 
 #[test]
+fn a_store_connected_by_consent_needs_the_merchant_or_an_approval() {
+    let consent = "UPDATE stores SET remote_id = 'N1', domain = 'www.shop.example';
+         UPDATE credentials SET scheme = 'oauth', client_id = 'app', state = 'revoked', last_error = 'invalid_grant';";
+    let connect = "netosync oauth connect main";
+    explains(consent, &["main is revoked", "invalid_grant"], connect);
+    let moved = "UPDATE stores SET pending_url = 'https://new.example/', paused_at = '2026-01-01T00:00:00.000+00:00';";
+    explains(moved, &["main is paused"], "netosync store set main --url https://new.example/");
+    let status = desk(consent).json(&["status", "main", "--json"]);
+    let why_not = status[0]["why_not"][0].as_str().expect("it is revoked");
+    assert!(why_not.ends_with("the merchant must reconnect, `netosync why main` says where"), "{why_not}");
+    let gone = "UPDATE stores SET paused_at = '2026-01-01T00:00:00.000+00:00', paused_reason = 'disconnected';
+         DELETE FROM credentials;";
+    explains(&format!("{consent} {gone}"), &["main is paused", "the store has no key"], connect);
+}
+
+#[test]
 fn a_run_that_waits_says_for_what() {
     let later = "scheduled_at = '2999-01-01T00:00:00.000+00:00'";
     let silent = "UPDATE stores SET silent_until = '2999-01-01T00:00:00.000+00:00';";

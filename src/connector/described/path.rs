@@ -30,6 +30,11 @@ impl Path {
             if name.contains('"') && !rest.starts_with('"') {
                 return Err("may have double quotes only around a whole name".to_owned());
             }
+            if !rest.starts_with('"') && is_jsonpath(&name) {
+                return Err("must be names with dots between them, such as \"data.0.id\", not JSONPath; \
+                            a name with such a character stands in double quotes"
+                    .to_owned());
+            }
             if name.chars().any(char::is_control) {
                 return Err("must not have control characters".to_owned());
             }
@@ -107,6 +112,11 @@ fn quoted_name(text: &str) -> Result<(String, &str), String> {
     Err("must close the quotes around a name".to_owned())
 }
 
+/// Whether a name without quotes is meant for another kind of path. (`$type` and `$values` are names.)
+fn is_jsonpath(name: &str) -> bool {
+    name == "$" || name.contains(['[', '*'])
+}
+
 /// Changes the first of a pair.
 trait MapFirst<A, B> {
     fn map_first<C>(self, change: impl FnOnce(A) -> C) -> (C, B);
@@ -124,7 +134,7 @@ impl fmt::Display for Path {
             if n > 0 {
                 f.write_str(".")?;
             }
-            if name.contains(['.', '"', '\\']) {
+            if name.contains(['.', '"', '\\']) || is_jsonpath(name) {
                 write!(f, "\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))?;
             } else {
                 f.write_str(name)?;
@@ -158,7 +168,10 @@ mod tests {
 
     #[test]
     fn a_path_that_is_none_is_refused() {
-        for wrong in ["a..b", ".a", "a.", "\"a", "\"a\"b", "a\"b", "\"\"", "\"a\\n\"", "a\u{7}b"] {
+        for wrong in [
+            "a..b", ".a", "a.", "\"a", "\"a\"b", "a\"b", "\"\"", "\"a\\n\"", "a\u{7}b", "$.data", "data[*]", "a[0].b",
+            "*",
+        ] {
             assert!(Path::parse(wrong).is_err(), "{wrong:?}");
         }
         assert!(Path::parse(&["a"; 17].join(".")).is_err());
