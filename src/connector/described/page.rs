@@ -1,5 +1,7 @@
 //! From an answer to its records and the next position.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 use super::refusal::quoted;
@@ -77,7 +79,11 @@ impl Stream {
         for raw in items::records(self, elements)? {
             match self.record(raw) {
                 Ok(record) => page.records.push(record),
-                Err(reason) => page.bad.push(Bad { reason, raw: raw.to_owned() }),
+                // What is not kept of a record, such as a token, is not kept of one that is none either.
+                Err(reason) => {
+                    let raw = items::kept(self, raw).map_or_else(|| raw.to_owned(), Cow::into_owned);
+                    page.bad.push(Bad { reason, raw });
+                }
             }
         }
         Ok(page)

@@ -204,6 +204,14 @@ fn every_spelling_of_no_items_is_an_empty_list_and_other_shapes_are_errors() {
 }
 
 #[test]
+fn what_is_dropped_of_records_is_dropped_of_those_that_cannot_be_read_too() {
+    let description = described("drop = [\"token\"]");
+    let page = read(&description, &Position::start(None), &answer(200, r#"[{"token":"t","name":"no key"}]"#));
+    let raw: Vec<_> = page.expect("a page").bad.into_iter().map(|bad| bad.raw).collect();
+    assert_eq!(raw, [r#"{"name":"no key"}"#]);
+}
+
+#[test]
 fn what_cannot_be_a_record_is_bad_with_its_reason_and_the_rest_is_read() {
     let description = described("");
     let long = "k".repeat(2000);
