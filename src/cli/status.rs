@@ -109,7 +109,7 @@ pub fn why_not(overview: &Overview, now: DateTime<Utc>) -> Vec<String> {
     let mut why = Vec::new();
     if store.is_paused(now) {
         let reason = store.paused_reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
-        let end = store.paused_until.map_or_else(|| format!("`netosync store resume {name}`"), text::time);
+        let end = store.paused_until.map_or_else(|| format!("`{}`", store.ends_pause()), text::time);
         why.push(format!("paused{reason} until {end}"));
     }
     let key = overview.credential.as_ref().map(|found| (found.state, found.last_error.as_deref().unwrap_or("refused")));

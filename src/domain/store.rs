@@ -86,6 +86,20 @@ impl Store {
         }
     }
 
+    /// The command that ends its pause: what it rests for decides.
+    #[must_use]
+    pub fn ends_pause(&self) -> String {
+        let name = &self.name;
+        let disconnected = self.paused_reason.as_ref().is_some_and(|reason| reason.starts_with(DISCONNECTED));
+        match (&self.pending_url, self.paused_by) {
+            (Some(url), _) => format!("netosync store set {name} --url {url}"),
+            // A resume would last until the next import.
+            (None, Origin::Import) => "netosync store import".to_owned(),
+            (None, Origin::Manual) if disconnected => format!("netosync oauth connect {name}"),
+            (None, Origin::Manual) => format!("netosync store resume {name}"),
+        }
+    }
+
     /// Whether the store rests at `now`.
     #[must_use]
     pub fn is_paused(&self, now: DateTime<Utc>) -> bool {

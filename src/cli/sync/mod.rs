@@ -149,7 +149,7 @@ async fn choose(db: &Database, args: &SyncArgs, now: DateTime<Utc>) -> Result<Ve
 pub async fn named(db: &Database, name: &str, now: DateTime<Utc>) -> Result<Result<Store, CliError>, CliError> {
     Ok(match stores::find_store(db, name).await {
         Ok(store) if store.is_paused(now) => {
-            let message = format!("it is paused; `netosync store resume {name}` ends the pause");
+            let message = format!("it is paused; `{}` ends the pause", store.ends_pause());
             Err(CliError::new(Exit::Failed, message))
         }
         Ok(store) => Ok(store),

@@ -10,7 +10,7 @@ use crate::cli::text;
 use crate::domain::error::ErrorClass;
 use crate::domain::incident::IncidentKind;
 use crate::domain::run::RunState;
-use crate::domain::store::{CredentialState, DISCONNECTED, Origin};
+use crate::domain::store::{CredentialState, DISCONNECTED};
 use crate::scheduler::due::{Due, Reason as NotDue};
 use crate::scheduler::plan::{Plan, Planned};
 use crate::tokens;
@@ -93,16 +93,7 @@ fn pause(facts: &Facts<'_>) -> Reason {
     let until = store.paused_until.map_or("until resumed".to_owned(), |at| format!("until {}", text::time(at)));
     let why = store.paused_reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
     let consent = store.paused_reason.as_ref().is_some_and(|reason| reason.starts_with(DISCONNECTED));
-    let fix = match store.paused_by {
-        Origin::Manual if store.pending_url.is_some() => {
-            let url = store.pending_url.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("netosync store set {} --url {url}", store.name)
-        }
-        Origin::Manual if consent => tokens::reconnect(facts.config, store),
-        Origin::Manual => format!("netosync store resume {}", store.name),
-        // A resume lasts until the next import.
-        Origin::Import => "netosync store import".to_owned(),
-    };
+    let fix = if consent { tokens::reconnect(facts.config, store) } else { store.ends_pause() };
     Reason::wrong("pause", DECIDED, format!("paused{since}, {until}{why}"), Some(fix))
 }
 
