@@ -5,7 +5,8 @@ use url::Url;
 
 use super::bound::{domain, leads_to, same_host, url_of};
 use super::{Connect, ConnectError, Connected, Party};
-use crate::connector::neto::oauth::{self, Hosts, Version};
+use crate::connector::neto::oauth::{self, Hosts, Properties, Version};
+use crate::domain::error::ErrorClass;
 use crate::domain::secret::Secret;
 use crate::domain::store::{DISCONNECTED, MOVED, Scheme, Store};
 use crate::storage::credentials;
@@ -32,7 +33,7 @@ impl Connect {
         by_operator: bool,
     ) -> Result<Connected, ConnectError> {
         let access = given.tokens.access.clone().ok_or(ConnectError::Lacks("an access token"))?;
-        let told = self.told(version, &given, &access).await?;
+        let told = self.told(version, &given, &access, by_operator).await?;
         let known = self.known(version, &told, begun).await?;
         // Its domain may have changed from the one that was asked about, and from no other.
         let same_store = known
@@ -87,7 +88,16 @@ impl Connect {
     }
 
     /// What is told with the token of the first version, or asked with that of the second.
-    async fn told(&self, version: Version, given: &Given, access: &Secret) -> Result<Told, ConnectError> {
+    ///
+    /// What the vendor does not say about a store of the second version just now is no reason to throw a token away that an
+    /// operator has asked for himself; of a stranger's it is, because nothing else ties it to the domain.
+    async fn told(
+        &self,
+        version: Version,
+        given: &Given,
+        access: &Secret,
+        by_operator: bool,
+    ) -> Result<Told, ConnectError> {
         let shop = &given.tokens.shop;
         let readable = |text: &str| domain(text, self.tokens.config.transport.allow_loopback).ok();
         match version {
@@ -105,7 +115,16 @@ impl Connect {
             }
             Version::V2 => {
                 let api_id = given.tokens.api_id.clone().ok_or(ConnectError::Lacks("api_id"))?;
-                let properties = self.tokens.properties(&api_id, access).await?;
+                let properties = match self.tokens.properties(&api_id, access).await {
+                    Err(TokenError::Remote(error)) if by_operator && error.class != ErrorClass::Unauthorized => {
+                        warn!("the vendor says nothing about the store: {error}");
+                        Properties::default()
+                    }
+                    properties => properties?,
+                };
+                if properties.domain.is_none() && !by_operator {
+                    return Err(ConnectError::Lacks("the store's domain"));
+                }
                 Ok(Told {
                     remote_id: api_id,
                     domain: properties.domain.as_deref().and_then(readable),

@@ -31,6 +31,8 @@ pub struct OauthConfig {
     pub domain: Option<String>,
     /// Whether the token endpoint of the first version takes no POST.
     pub get_only: bool,
+    /// Whether it says nothing about its stores: `properties` is HTTP 404.
+    pub reticent: bool,
     /// Whether the user's names are spelt like `firstName`.
     pub camel_case: bool,
 }
@@ -45,6 +47,7 @@ impl Default for OauthConfig {
             api_id: "a1b2c3d4e5".to_owned(),
             domain: None,
             get_only: false,
+            reticent: false,
             camel_case: false,
         }
     }
@@ -236,6 +239,9 @@ async fn token(State(store): Shared, method: Method, RawQuery(query): RawQuery, 
 
 async fn properties(State(store): Shared, Path(api_id): Path<String>, headers: HeaderMap) -> Response {
     let oauth = lock(&store.oauth);
+    if oauth.config.reticent {
+        return (StatusCode::NOT_FOUND, axum::Json(json!({ "success": false }))).into_response();
+    }
     if !oauth.is_store(&api_id) || !oauth.admits(&headers, false, store.config.clock.now()) {
         let body = json!({ "success": false, "messages": [], "errors": ["Unauthorized"] });
         return (StatusCode::UNAUTHORIZED, axum::Json(body)).into_response();

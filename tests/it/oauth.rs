@@ -37,6 +37,7 @@ on_both_engines!(
     a_code_is_good_once,
     an_answer_about_another_store_is_thrown_away,
     properties_of_another_store_are_too,
+    a_vendor_that_says_nothing_about_a_store_is_trusted_by_an_operator_only,
     nothing_goes_to_a_domain_that_nobody_has_approved,
     a_merchant_who_takes_his_consent_back_leaves_no_token,
     an_uninstall_notice_is_believed_when_its_code_is,
@@ -296,6 +297,17 @@ async fn thrown_away(db: TestDb, version: Version) {
 
     assert!(matches!(error, ConnectError::OtherStore { .. }), "{error}");
     assert!(stores::list_stores(&vendor.world.db).await.expect("listed").is_empty());
+}
+
+async fn a_vendor_that_says_nothing_about_a_store_is_trusted_by_an_operator_only(db: TestDb) {
+    let vendor = Vendor::new(db, Version::V2, OauthConfig { reticent: true, ..OauthConfig::default() }).await;
+
+    vendor.connected(false).await.expect_err("nothing ties the token to the domain");
+    assert!(stores::list_stores(&vendor.world.db).await.expect("listed").is_empty());
+
+    let store = vendor.connected(true).await.expect("connected").store;
+    assert_eq!(store.domain.as_ref(), Some(&vendor.domain));
+    assert_eq!(vendor.sync(&store).await.state, RunState::Succeeded);
 }
 
 async fn nothing_goes_to_a_domain_that_nobody_has_approved(db: TestDb) {

@@ -119,7 +119,7 @@ fn at_shared(host: &Url, segments: &[&str]) -> Url {
 }
 
 /// What `properties` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Properties {
     /// The store's domain.
     pub domain: Option<String>,
