@@ -6,6 +6,9 @@
 //! scheduler ─┐
 //! cli ───────┴─► storage::runs ─► worker ─► sync (claim, lease) ─► transport ─► connector (decode, normalise) ─► storage::products ─► outcome
 //! ```
+//!
+//! Beside them: [`tokens`] gets and renews what expires (between storage and sync), [`connect`] brings stores in by a merchant's consent
+//! and [`import`] by a database of one's own; both write through [`storage`], for [`cli`] and [`http`] to call.
 
 pub mod cli;
 pub mod clock;

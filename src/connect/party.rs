@@ -6,6 +6,7 @@ use super::ConnectError;
 use crate::connector::described::{Auth, Description};
 use crate::connector::neto::oauth::{Consent, Hosts, Version};
 use crate::connector::oauth::{Endpoint, authorize_url};
+use crate::domain::store::NETO;
 use crate::storage::oauth_states::Purpose;
 
 /// The side that gives tokens.
@@ -68,7 +69,7 @@ impl Party {
     #[must_use]
     pub fn connector(&self) -> &str {
         match self {
-            Self::Neto { .. } => "neto",
+            Self::Neto { .. } => NETO,
             Self::Described(described) => &described.connector,
         }
     }

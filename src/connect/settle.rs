@@ -8,10 +8,11 @@ use super::{Connect, ConnectError, Connected, Party};
 use crate::connector::neto::oauth::{self, Hosts, Properties, Version};
 use crate::domain::error::ErrorClass;
 use crate::domain::secret::Secret;
-use crate::domain::store::{DISCONNECTED, MOVED, Scheme, Store};
+use crate::domain::store::{DISCONNECTED, MOVED, NETO, Scheme, Store};
 use crate::storage::credentials;
+use crate::storage::learnt::{self, Learnt};
 use crate::storage::oauth_states::Begun;
-use crate::storage::stores::{self, Learnt, NewStore};
+use crate::storage::stores::{self, NewStore};
 use crate::storage::vault::PlainCredential;
 use crate::tokens::{Given, TokenError};
 
@@ -168,7 +169,7 @@ impl Connect {
             Some(store) => {
                 return Err(ConnectError::OtherStore { asked: store_url.to_string(), told: store.url.to_string() });
             }
-            None => stores::add_store(db, &new_store(name, &begun.connector, store_url.clone(), None)).await?,
+            None => stores::add_store(db, &new_store(name, &begun.connector, store_url.clone())).await?,
         };
         self.keep(&store, Scheme::AuthorizationCode, access, &given).await?;
         let (scopes, user) = (given.tokens.scopes, given.tokens.user.name);
@@ -202,11 +203,15 @@ impl Connect {
         let domain = told.domain.clone().unwrap_or_else(|| begun.subject.clone());
         let taken: Vec<_> = stores::list_stores(db).await?.into_iter().map(|store| store.name).collect();
         let name = begun.store_name.clone().unwrap_or_else(|| free_name(&domain, &taken));
-        let timezone = told.timezone.clone().filter(|zone| zone.parse::<chrono_tz::Tz>().is_ok());
-        let new = new_store(name, "neto", url, timezone);
+        let new = new_store(name, NETO, url);
         let store = stores::add_store(db, &new).await?;
-        let learnt = Learnt { remote_id: Some(told.remote_id.clone()), domain: Some(domain), ..Learnt::default() };
-        Ok(stores::learn(db, &store.name, learnt).await?)
+        let learnt = Learnt {
+            remote_id: Some(told.remote_id.clone()),
+            domain: Some(domain),
+            timezone: told.timezone.clone(),
+            ..Learnt::default()
+        };
+        Ok(learnt::learn(db, &store.name, learnt).await?)
     }
 
     /// A store that is here gets what the vendor has told. An address that is new to it waits for a person, unless a person has
@@ -227,10 +232,7 @@ impl Connect {
         let learnt = Learnt {
             remote_id: Some(told.remote_id.clone()),
             domain: told.domain.clone().or_else(|| Some(begun.subject.clone())),
-            timezone: told
-                .timezone
-                .clone()
-                .filter(|zone| store.timezone.is_none() && zone.parse::<chrono_tz::Tz>().is_ok()),
+            timezone: told.timezone.clone(),
             url: goes_on.then(|| url.clone()),
             pending_url: (!goes_on).then(|| url.clone()),
         };
@@ -250,17 +252,17 @@ impl Connect {
                 format!("{MOVED}{host}; `netosync store set {name} --url {url}` approves that its key goes there");
             stores::pause_store(db, name, Some(&reason), None).await?;
         }
-        Ok(stores::learn(db, name, learnt).await?)
+        Ok(learnt::learn(db, name, learnt).await?)
     }
 }
 
-/// A store with nothing of its own but a time zone.
-fn new_store(name: String, connector: &str, url: Url, timezone: Option<String>) -> NewStore {
+/// A store without settings of its own.
+fn new_store(name: String, connector: &str, url: Url) -> NewStore {
     NewStore {
         name,
         connector: connector.to_owned(),
         url,
-        timezone,
+        timezone: None,
         schedule_full: None,
         schedule_incremental: None,
         schedule_sweep: None,

@@ -25,7 +25,7 @@ use crate::connect::{Connect, ConnectError, Outcome, Party, UninstallNotice, Wis
 use crate::connector::neto::oauth::Version;
 use crate::domain::secret::Secret;
 use crate::storage::oauth_states::Purpose;
-use crate::tokens::{Tokens, configured_client, hosts};
+use crate::tokens::{Tokens, configured_client, hosts, secret_in};
 
 /// How long a browser is kept waiting for the vendor: less than a connection may take ([`super::serve::LIFETIME`]).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -130,15 +130,14 @@ pub async fn uninstall(State(shared): State<Arc<Shared>>, headers: HeaderMap, bo
 /// Whether the notice has the verification key, when one is configured. Which header it comes in is not documented.
 fn vouches(config: &Config, headers: &HeaderMap) -> Result<bool, StatusCode> {
     let Some(file) = &config.oauth.uninstall_key_file else { return Ok(false) };
-    let key = std::fs::read_to_string(file).unwrap_or_else(|error| {
-        warn!("the file {} of oauth.uninstall_key_file cannot be read: {error}", file.display());
-        String::new()
-    });
-    let key = Secret::new(&key);
+    let key = secret_in(file).map_err(|reason| {
+        warn!("the file {} of oauth.uninstall_key_file cannot be used: {reason}", file.display());
+        StatusCode::SERVICE_UNAVAILABLE
+    })?;
     // Digests, so that how long the comparison takes tells nothing.
     let digest = |text: &[u8]| blake3::hash(text);
     let found = headers.values().any(|value| digest(value.as_bytes()) == digest(key.expose().as_bytes()));
-    if found && !key.is_empty() { Ok(true) } else { Err(StatusCode::FORBIDDEN) }
+    if found { Ok(true) } else { Err(StatusCode::FORBIDDEN) }
 }
 
 async fn begin(connect: &Connect, config: &Config, callback: String, query: &HashMap<String, String>) -> Response {

@@ -30,6 +30,7 @@ pub mod imported;
 pub mod incidents;
 pub mod instances;
 pub mod key_file;
+pub mod learnt;
 pub mod lease;
 mod manners;
 pub mod master_key;

@@ -209,44 +209,6 @@ pub(super) async fn follow_in(
     row.update(transaction).await.map(|_| true).map_err(failed())
 }
 
-/// What the vendor has told about a store; `None` leaves what is known.
-#[derive(Clone, Debug, Default)]
-pub struct Learnt {
-    /// How the vendor names it.
-    pub remote_id: Option<String>,
-    /// The shop's own domain.
-    pub domain: Option<String>,
-    /// Its time zone (IANA name).
-    pub timezone: Option<String>,
-    /// Where calls go.
-    pub url: Option<Url>,
-    /// Where they would go if a person approved it; what waited before does not any more.
-    pub pending_url: Option<Url>,
-}
-
-/// Writes down what the vendor has told about the store of that name.
-///
-/// # Errors
-/// [`StorageError::UnknownStore`], [`StorageError::Query`] or [`StorageError::Corrupt`].
-pub async fn learn(db: &Database, name: &str, learnt: Learnt) -> Result<Store, StorageError> {
-    edit(db, name, |row| {
-        for (column, told) in [
-            (&mut row.remote_id, learnt.remote_id),
-            (&mut row.domain, learnt.domain),
-            (&mut row.timezone, learnt.timezone),
-        ] {
-            if told.is_some() {
-                *column = Set(told);
-            }
-        }
-        if let Some(url) = learnt.url {
-            row.url = Set(url.into());
-        }
-        row.pending_url = Set(learnt.pending_url.map(String::from));
-    })
-    .await
-}
-
 /// Pauses the store of that name, until `until` or until it is resumed. A store paused already keeps the time since
 /// when it is; reason and end become the new ones.
 ///
@@ -304,7 +266,12 @@ pub async fn remove_store(db: &Database, name: &str) -> Result<(), StorageError>
     transaction.commit().await.map_err(failed())
 }
 
-async fn edit(db: &Database, name: &str, change: impl FnOnce(&mut stores::ActiveModel)) -> Result<Store, StorageError> {
+/// Changes the row of the store of that name.
+pub(super) async fn edit(
+    db: &Database,
+    name: &str,
+    change: impl FnOnce(&mut stores::ActiveModel),
+) -> Result<Store, StorageError> {
     let failed = || StorageError::query("change the store");
     let transaction = db.begin_write().await?;
     let mut row: stores::ActiveModel = row_named(&transaction, name).await?.into();

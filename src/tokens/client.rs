@@ -1,6 +1,6 @@
 //! The OAuth client that the configuration names, and the vendor's hosts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::connector::neto::oauth::Hosts;
@@ -34,13 +34,14 @@ pub fn configured_client(config: &Config) -> Result<Client, ClientError> {
     let oauth = &config.oauth;
     let id = oauth.client_id.clone().ok_or(ClientError::NoId)?;
     let path = oauth.client_secret_file.clone().ok_or_else(|| ClientError::NoSecret { id: id.clone() })?;
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| ClientError::File { path: path.clone(), reason: error.to_string() })?;
-    let secret = Secret::new(&text);
-    if secret.is_empty() {
-        return Err(ClientError::File { path, reason: "it is empty".to_owned() });
-    }
+    let secret = secret_in(&path).map_err(|reason| ClientError::File { path, reason })?;
     Ok(Client { id, secret })
+}
+
+/// The secret that a file holds, or why there is none; the path is not repeated.
+pub fn secret_in(file: &Path) -> Result<Secret, String> {
+    let secret = Secret::new(&std::fs::read_to_string(file).map_err(|error| error.to_string())?);
+    if secret.is_empty() { Err("it is empty".to_owned()) } else { Ok(secret) }
 }
 
 /// The vendor's hosts, as configured.

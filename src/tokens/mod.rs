@@ -31,7 +31,7 @@ use crate::storage::vault::{Vault, VaultError};
 use crate::storage::{Database, StorageError};
 use crate::transport::{CallContext, StoreBudget, Transport, quotable};
 
-pub use client::{ClientError, configured_client, hosts};
+pub use client::{ClientError, configured_client, hosts, secret_in};
 pub use exchange::Given;
 
 /// More calls to a token endpoint than anybody makes in a minute.
@@ -193,7 +193,7 @@ pub fn by_consent(scheme: Scheme, client_id: Option<&str>) -> bool {
 pub fn reconnect(config: &Config, store: &Store) -> String {
     let domain = store.domain.as_deref().or(store.url.host_str()).unwrap_or_default();
     match &config.oauth.public_url {
-        Some(public) if store.connector == "neto" && config.http.listen.is_some() => {
+        Some(public) if !store.has_records() && config.http.listen.is_some() => {
             format!("{}/oauth/neto/install?store_domain={domain}", public.as_str().trim_end_matches('/'))
         }
         _ => format!("netosync oauth connect {}", store.name),

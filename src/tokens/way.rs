@@ -67,7 +67,7 @@ impl Tokens {
     /// # Errors
     /// `Config` when the store's connector is not to be had.
     pub fn way(&self, store: &Store, credential: &Credential) -> Result<Option<Way>, RemoteError> {
-        if store.connector != "neto" {
+        if store.has_records() {
             return self.described(store, credential);
         }
         // Of the second version; a token of the first is not refreshed.

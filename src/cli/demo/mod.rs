@@ -23,6 +23,7 @@ use super::sync::{self, Follower, Hands, Wish};
 use crate::config::Config;
 use crate::domain::run::RunKind;
 use crate::domain::secret::Secret;
+use crate::domain::store::NETO;
 use crate::domain::store::{Scheme, Store};
 use crate::simulator::{Catalogue, SimProduct, SimValue, SimulatedStore, SimulatorConfig};
 use crate::storage::crypter::{Crypter, MasterKey};
@@ -137,7 +138,7 @@ async fn tell(app: &App, db: &Database, shop: &SimulatedStore, args: &DemoArgs) 
 fn demo_store(url: &str) -> NewStore {
     NewStore {
         name: "demo".to_owned(),
-        connector: "neto".to_owned(),
+        connector: NETO.to_owned(),
         url: Url::parse(url).expect("the simulator's address is one"),
         timezone: None,
         schedule_full: None,

@@ -19,7 +19,7 @@ use crate::domain::store::Store;
 use crate::storage::Database;
 use crate::storage::oauth_states::Purpose;
 use crate::storage::vault::VaultError;
-use crate::tokens::configured_client;
+use crate::tokens::{configured_client, secret_in};
 use crate::transport::{Settings, Transport};
 
 /// The OAuth client, and the way back.
@@ -47,14 +47,10 @@ impl PartyArgs {
                 CliError::new(Exit::Configuration, format!("{error}; or give --client-id and --client-secret-file"))
             });
         };
-        let secret = std::fs::read_to_string(file).map_err(|error| {
+        let secret = secret_in(file).map_err(|reason| {
             // The path is not repeated: it may be the secret itself, given by mistake.
-            CliError::usage(format!("the file named by --client-secret-file cannot be read: {error}"))
+            CliError::usage(format!("the file named by --client-secret-file cannot be used: {reason}"))
         })?;
-        let secret = Secret::new(&secret);
-        if secret.is_empty() {
-            return Err(CliError::usage("the file named by --client-secret-file is empty"));
-        }
         Ok(Client { id: id.clone(), secret })
     }
 

@@ -15,7 +15,7 @@ use crate::domain::http::Answer;
 use crate::domain::lifecycle::{Judgement, Then};
 use crate::domain::store::{Credential, CredentialState, Scheme, Store};
 use crate::storage::credentials::Flag;
-use crate::storage::stores::Learnt;
+use crate::storage::learnt::{self, Learnt};
 use crate::storage::{Database, credentials, store_calls, stores};
 use crate::sync::api::Api;
 use crate::tokens;
@@ -201,9 +201,8 @@ async fn relearn(db: &Database, store: &Store, caller: &Caller<'_>) -> Result<Op
             return Ok(None);
         }
     };
-    let timezone = properties.timezone.filter(|zone| store.timezone.is_none() && zone.parse::<chrono_tz::Tz>().is_ok());
-    let learnt = Learnt { domain: properties.domain, timezone, ..Learnt::default() };
-    let after = stores::learn(db, &store.name, learnt).await?;
+    let learnt = Learnt { domain: properties.domain, timezone: properties.timezone, ..Learnt::default() };
+    let after = learnt::learn(db, &store.name, learnt).await?;
     Ok(after.domain.filter(|domain| store.domain.as_ref() != Some(domain)))
 }
 
