@@ -2,7 +2,6 @@
 //! back. On both engines.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use netosync::connect::{Connect, Outcome, Party, Wish};
 use netosync::connector::described::Registry;
@@ -17,8 +16,7 @@ use netosync::storage::oauth_states::Purpose;
 use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::{PlainCredential, Vault};
-use netosync::sync::{Patience, Progress, Syncer};
-use netosync::transport::{Settings, Transport};
+use netosync::sync::Syncer;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -27,7 +25,7 @@ use crate::support::fakes::net_api::FakeNetApi;
 use crate::support::fakes::net_explorer::{FakeNetExplorer, PASSWORD, USER};
 use crate::support::fakes::{Asked, Fake, Kind, System};
 use crate::support::mirrored::texts;
-use crate::support::world::config;
+use crate::support::world::{config, worker};
 use crate::support::{TestDb, http, on_both_engines};
 
 on_both_engines!(
@@ -57,18 +55,8 @@ impl<S: System> Office<S> {
     async fn new(db: TestDb, connector: &'static str, system: S) -> Self {
         let fake = Fake::start(system).await;
         let (config, clock) = (config(&[]), db.clock.clone());
-        let syncer = Syncer {
-            db: (*db).clone(),
-            transport: Arc::new(Transport::new(Settings::from(&config), clock.clone()).expect("an HTTP client")),
-            vault: Arc::new(Vault::new(Crypter::new(MasterKey::generate(), Vec::new()))),
-            config: Arc::new(config),
-            clock,
-            owner: "worker-1".to_owned(),
-            patience: Patience::Daemon,
-            progress: Progress::default(),
-            renews: true,
-            connectors: Arc::new(Registry::built_in()),
-        };
+        let vault = Vault::new(Crypter::new(MasterKey::generate(), Vec::new()));
+        let syncer = worker(&db, config, vault, Registry::built_in(), clock);
         Self { db, fake, connector, syncer }
     }
 

@@ -1,7 +1,6 @@
 //! A database, a store of a described connector in it, the API behind that store and a worker.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use netosync::connector::described::Registry;
 use netosync::domain::error::ErrorClass;
@@ -13,8 +12,7 @@ use netosync::storage::crypter::{Crypter, MasterKey};
 use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
 use netosync::storage::vault::{PlainCredential, Vault};
-use netosync::sync::{Patience, Progress, Syncer};
-use netosync::transport::{Settings, Transport};
+use netosync::sync::Syncer;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::TestDb;
 use super::mirrored::texts;
 use super::rest::Rest;
-use super::world::config;
+use super::world::{config, worker};
 
 /// See the module.
 pub struct Described {
@@ -62,19 +60,7 @@ impl Described {
         let key = PlainCredential::new(Scheme::Bearer, Secret::new("not-a-key"));
         vault.put(&db, store.id, key).await.expect("a sealed credential");
         let (config, clock) = (config(settings), db.clock.clone());
-        let transport = Transport::new(Settings::from(&config), clock.clone()).expect("an HTTP client");
-        let syncer = Syncer {
-            db: (*db).clone(),
-            transport: Arc::new(transport),
-            vault: Arc::new(vault),
-            config: Arc::new(config),
-            clock,
-            owner: "worker-1".to_owned(),
-            patience: Patience::Daemon,
-            progress: Progress::default(),
-            renews: true,
-            connectors: Arc::new(connectors),
-        };
+        let syncer = worker(&db, config, vault, connectors, clock);
         Self { db, store, rest, syncer, _files: files }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use netosync::clock::SharedClock;
 use netosync::config::Config;
+use netosync::connector::described::Registry;
 use netosync::domain::error::ErrorClass;
 use netosync::domain::product::Product;
 use netosync::domain::run::{Lease, Run, RunKind, RunState, Trigger};
@@ -46,6 +47,22 @@ pub fn config(more: &[(&str, &str)]) -> Config {
     Config::from_parts(None, &variables).expect("the tests' settings are right")
 }
 
+/// A worker on a database.
+pub fn worker(db: &Database, config: Config, vault: Vault, connectors: Registry, clock: SharedClock) -> Syncer {
+    Syncer {
+        db: db.clone(),
+        transport: Arc::new(Transport::new(Settings::from(&config), clock.clone()).expect("an HTTP client")),
+        vault: Arc::new(vault),
+        config: Arc::new(config),
+        clock,
+        owner: "worker-1".to_owned(),
+        patience: Patience::Daemon,
+        progress: Progress::default(),
+        renews: true,
+        connectors: Arc::new(connectors),
+    }
+}
+
 /// See the module.
 pub struct World {
     pub db: TestDb,
@@ -84,19 +101,7 @@ impl World {
         let vault = Vault::new(keys);
         let store = add_store(&db, &vault, "shop", &shop).await;
         let config = config(settings);
-        let transport = Transport::new(Settings::from(&config), clock.clone()).expect("an HTTP client");
-        let syncer = Syncer {
-            db: (*db).clone(),
-            transport: Arc::new(transport),
-            vault: Arc::new(vault),
-            config: Arc::new(config),
-            clock,
-            owner: "worker-1".to_owned(),
-            patience: Patience::Daemon,
-            progress: Progress::default(),
-            renews: true,
-            connectors: Arc::default(),
-        };
+        let syncer = worker(&db, config, vault, Registry::default(), clock);
         Self { db, store, shop, syncer }
     }
 
