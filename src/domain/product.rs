@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
 use super::catalogue::{CHILD_TABLES, CHILDREN, PRODUCT, TEXTS};
 
@@ -42,7 +42,7 @@ pub type Row<'a> = Vec<Value<'a>>;
 ///
 /// Text is borrowed from the page it came in where possible. Child rows are sorted by their key; where the
 /// key is a position that is the order of the store's list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Product<'a> {
     /// Key of the product in its store.
     pub inventory_id: i64,
@@ -52,6 +52,27 @@ pub struct Product<'a> {
     pub texts: Vec<Value<'a>>,
     /// Rows of each child table.
     pub children: [Vec<Row<'a>>; CHILD_TABLES],
+    /// Hash of the record it was read from, where one record says all of it. Not part of what it is: the same product may be
+    /// told in other words.
+    pub answer: Option<AnswerHash>,
+}
+
+impl PartialEq for Product<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.inventory_id == other.inventory_id
+            && self.fields == other.fields
+            && self.texts == other.texts
+            && self.children == other.children
+    }
+}
+
+/// 128 bits over a record as it was sent: the same bytes again say the same again, and need not be parsed.
+pub type AnswerHash = [u8; 16];
+
+/// The [`AnswerHash`] of a record. Another mapping makes other rows of it, so it gives another hash.
+#[must_use]
+pub fn answer_hash(record: &str) -> AnswerHash {
+    xxh3_128_with_seed(record.as_bytes(), MAPPING_VERSION.into()).to_le_bytes()
 }
 
 /// 128 bits that tell whether a product changed. Not cryptographic: it guards against accident, not malice.
@@ -66,6 +87,7 @@ impl Product<'_> {
             fields: vec![Value::Null; PRODUCT.len()],
             texts: vec![Value::Null; TEXTS.len()],
             children: std::array::from_fn(|_| Vec::new()),
+            answer: None,
         }
     }
 
