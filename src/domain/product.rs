@@ -35,6 +35,23 @@ pub enum Value<'a> {
     Date(NaiveDate),
 }
 
+impl Value<'_> {
+    /// The same value, borrowing nothing.
+    #[must_use]
+    pub fn into_static(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Int(number) => Value::Int(number),
+            Self::Decimal(number) => Value::Decimal(number),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::Time(time) => Value::Time(time),
+            Self::LocalTime(time) => Value::LocalTime(time),
+            Self::Date(date) => Value::Date(date),
+        }
+    }
+}
+
 /// A row of a child table, in the order of its columns.
 pub type Row<'a> = Vec<Value<'a>>;
 
@@ -88,6 +105,19 @@ impl Product<'_> {
             texts: vec![Value::Null; TEXTS.len()],
             children: std::array::from_fn(|_| Vec::new()),
             answer: None,
+        }
+    }
+
+    /// The same product, borrowing nothing of its page: it may be handed to another task. Each borrowed text is copied
+    /// once; rows and texts that are owned already keep their memory.
+    #[must_use]
+    pub fn into_static(self) -> Product<'static> {
+        let values = |row: Vec<Value<'_>>| -> Row<'static> { row.into_iter().map(Value::into_static).collect() };
+        Product {
+            inventory_id: self.inventory_id,
+            fields: values(self.fields),
+            texts: values(self.texts),
+            children: self.children.map(|rows| rows.into_iter().map(values).collect()),
         }
     }
 
