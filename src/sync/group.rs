@@ -1,6 +1,6 @@
 //! Pages of a list that are stored together: with `fetch.in_flight` at 1 each by itself, so that a crash repeats one page at most;
-//! above it as many as come while the database is busy, up to so many products and so much time. They are stored in the order of the
-//! list, with the checkpoint behind the last of them.
+//! above it as many as come while the database is busy, up to `fetch.group_products` and so much time. They are stored in the order
+//! of the list, with the checkpoint behind the last of them.
 
 use std::time::Duration;
 
@@ -13,10 +13,14 @@ use crate::domain::product::Product;
 use crate::domain::run::Checkpoint;
 use crate::storage::products::Quarantined;
 
-/// Rows to be written for so many products are enough for one transaction: more would only take memory.
-const PRODUCTS: usize = 1_000;
 /// Pages wait no longer to be stored.
 const LONGEST: Duration = Duration::from_millis(250);
+
+/// How many products may wait for the database.
+pub fn products_waiting(work: &AtWork<'_>) -> u32 {
+    let fetch = &work.syncer.config.fetch;
+    if fetch.in_flight > 1 { fetch.group_products } else { 0 }
+}
 
 /// See the module.
 #[derive(Default)]
@@ -48,9 +52,9 @@ impl Group {
     pub fn is_due(&self, work: &AtWork<'_>, more: bool) -> bool {
         let rows = self.products.len() + self.quarantined.len() + self.found.len();
         let waits = |since: &Instant| work.syncer.clock.instant() - *since >= LONGEST;
-        work.syncer.config.fetch.in_flight == 1
-            || rows >= PRODUCTS
-            || (rows >= PRODUCTS / 2 && !more)
+        let most = products_waiting(work) as usize;
+        rows >= most
+            || (rows >= most / 2 && !more)
             || work.stop.is_cancelled()
             || self.behind.as_ref().is_some_and(|(_, since)| waits(since))
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::at_work::{Ahead, AtWork};
-use super::group::Group;
+use super::group::{Group, products_waiting};
 use super::outcome::Stop;
 use super::reading::{Read, Reader};
 use super::seam::{Ask, Next, Seam};
@@ -18,9 +18,6 @@ use crate::storage::products::Quarantined;
 /// A doubt about a list that seams say nothing about.
 pub const UNORDERED: &str =
     "the store lists its products in no order, so a product that moved while they were listed may have been missed";
-
-/// Products read ahead of those that are being stored: a few pages, or many small ones.
-const READ_AHEAD: u32 = 1_000;
 
 /// Reads a list.
 pub struct Listing {
@@ -118,14 +115,14 @@ impl Listing {
     }
 
     /// The next page, with those behind it on their way: they are what will be asked for if each page brings as many records as it
-    /// is asked for, and forgotten where that is not so. As many are asked for at once as `fetch.in_flight` allows; where that is more
-    /// than one, some more wait to be stored, so that the store is not kept waiting by the database.
+    /// is asked for, and forgotten where that is not so. As many are asked for at once as `fetch.in_flight` allows, and some more may
+    /// wait to be stored, so that the store is not kept waiting by the database.
     fn next(&mut self, work: &AtWork<'_>) -> (Ask, Ahead<Option<Read>>) {
         if self.reader.pace.go_on() || self.ahead.front().is_some_and(|(asked, _)| *asked != self.seam.ask()) {
             self.forget_what_is_not_next();
         }
         let in_flight = work.syncer.config.fetch.in_flight;
-        let wait = if in_flight > 1 { READ_AHEAD / self.seam.ask().limit } else { 0 };
+        let wait = products_waiting(work) / self.seam.ask().limit;
         let AtWork { store, credential, .. } = work;
         for ask in self.seam.ahead().take((in_flight + wait) as usize).skip(self.ahead.len()) {
             let request = neto::walk(&store.url, credential, &self.shape, ask.page, ask.limit, work.since());
