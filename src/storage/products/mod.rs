@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 pub(super) use self::copy::copy_light;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
-pub use self::sweep::{Held, held_between, held_ids, load, witnesses};
+pub use self::sweep::{Held, held_between, held_ids, held_next, load, newest_edit, witnesses};
 pub use super::page::Quarantined;
 use super::page::{Cell, Rows, Transaction};
 use super::{Database, StorageError};
@@ -26,7 +26,7 @@ use crate::domain::catalogue::CHILDREN;
 use crate::domain::change::Change;
 use crate::domain::finding::Finding;
 use crate::domain::light;
-use crate::domain::product::{ContentHash, Product};
+use crate::domain::product::{AnswerHash, ContentHash, Product};
 use crate::domain::run::{Checkpoint, Counts, Lease};
 use crate::entity::products;
 
@@ -93,7 +93,7 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
     let writes = Writes::new(source, page.products, &plan, &known, &old);
     tx.write(&writes).await?;
-    tx.relight(store_id, &plan.relit(page.products)).await?;
+    tx.hash(store_id, &plan.missing_hashes(page.products)).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.found(page.lease.run_id, page.found).await?;
     tx.done(page.lease.run_id, page.done).await?;
@@ -101,12 +101,17 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     Ok(Some(counts))
 }
 
+/// Stands for the hash of the answer where no single record tells all of the product, which no record has.
+const TOLD_BY_SEVERAL: &[u8] = &[];
+
 /// What the database knows of a product before its page is written.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     hash: ContentHash,
     /// Whether the hash of the light part is there too, which products stored by an early version lack.
     light: bool,
+    /// Whether it is known which record told it, or that several did; an early version did not ask.
+    told: bool,
     removed: bool,
 }
 
@@ -115,8 +120,8 @@ struct Known {
 struct Plan {
     inserted: Vec<usize>,
     updated: Vec<usize>,
-    /// Unchanged, but without the hash of the light part.
-    unlit: Vec<usize>,
+    /// Unchanged, but without the hashes that an early version did not have.
+    unhashed: Vec<usize>,
     hashes: Vec<ContentHash>,
     /// Hashes of the light parts, of products that are written.
     lights: Vec<ContentHash>,
@@ -129,19 +134,20 @@ impl Plan {
             match known.get(&product.inventory_id) {
                 None => plan.inserted.push(index),
                 Some(known) if known.hash != *hash || known.removed => plan.updated.push(index),
-                Some(known) if !known.light => plan.unlit.push(index),
+                Some(known) if !known.light || !known.told && product.answer.is_some() => plan.unhashed.push(index),
                 Some(_) => {}
             }
         }
         plan.lights = vec![ContentHash::default(); products.len()];
-        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unlit) {
+        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unhashed) {
             plan.lights[*index] = light::hash(&products[*index]);
         }
         plan
     }
 
-    fn relit(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash)> {
-        self.unlit.iter().map(|index| (products[*index].inventory_id, self.lights[*index])).collect()
+    fn missing_hashes(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash, Option<AnswerHash>)> {
+        let hashes = |index: &usize| (products[*index].inventory_id, self.lights[*index], products[*index].answer);
+        self.unhashed.iter().map(hashes).collect()
     }
 }
 
@@ -199,8 +205,7 @@ impl<'a> Writes<'a> {
                 writes.replaced[child].push(product.inventory_id);
                 writes.child(product, child);
             }
-            let fields = Change::between(&Product::empty(product.inventory_id), product).fields;
-            writes.feed.push(Feed { product, kind: "added", fields: serde_json::Value::from(fields).to_string() });
+            writes.feed.push(Feed { product, kind: "added", fields: Change::added(product) });
         }
         for &index in &plan.updated {
             let product = &page[index];
@@ -224,7 +229,8 @@ impl<'a> Writes<'a> {
     fn product(&mut self, product: &'a Product<'a>, hash: &'a ContentHash, light: &'a ContentHash) {
         let now = Cell::Time(self.source.now);
         let keys = self.keys(product);
-        let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light)];
+        let answer = Cell::Bytes(product.answer.as_ref().map_or(TOLD_BY_SEVERAL, |hash| hash));
+        let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light), answer];
         self.products.push(&own, &product.fields);
     }
 
