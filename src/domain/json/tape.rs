@@ -206,10 +206,11 @@ impl<'t, 'a> Node<'t, 'a> {
         if escaped {
             return self.decoded().is_some_and(|text| text.eq_ignore_ascii_case(ascii));
         }
-        let text = &self.tape.raw.as_bytes()[start as usize + 1..(end as usize - 1).max(start as usize + 1)];
-        first == b'"'
-            && text.len() == ascii.len()
-            && (text == ascii.as_bytes() || text.eq_ignore_ascii_case(ascii.as_bytes()))
+        if first != b'"' || (end - start) as usize != ascii.len() + 2 {
+            return false;
+        }
+        let text = &self.tape.raw.as_bytes()[start as usize + 1..end as usize - 1];
+        text == ascii.as_bytes() || text.eq_ignore_ascii_case(ascii.as_bytes())
     }
 
     fn decoded(self) -> Option<String> {
