@@ -25,5 +25,6 @@ pub mod run;
 pub mod sample;
 pub mod secret;
 pub mod select;
+pub mod spelling;
 pub mod store;
 pub(crate) mod text_enum;
