@@ -21,14 +21,15 @@ const MAX_BINDS: usize = 4_000;
 pub async fn insert(tx: &mut SqliteConnection, rows: &Rows<'_>) -> sqlx::Result<()> {
     let width = rows.columns.len();
     let largest = (MAX_BINDS / width).max(1);
-    let mut rest = rows.cells.as_slice();
-    while !rest.is_empty() {
-        let size = chunk_size(rest.len() / width, largest);
-        let (chunk, after) = rest.split_at(size * width);
-        rest = after;
+    let mut first = 0;
+    while first < rows.len() {
+        let size = chunk_size(rows.len() - first, largest);
+        let chunk = rows.from(first).take(size);
+        first += size;
         let group = format!("({})", vec!["?"; width].join(", "));
         let sql = format!("{}VALUES {}{}", rows.insert_head(), vec![group; size].join(", "), rows.insert_tail());
-        chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind).execute(&mut *tx).await?;
+        let cells = chunk.flat_map(|(leading, values)| leading.iter().copied().chain(values.iter().map(Cell::from)));
+        cells.fold(sqlx::query(AssertSqlSafe(sql)), bind).execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -41,13 +42,13 @@ fn chunk_size(rows: usize, largest: usize) -> usize {
     4_usize.pow(rows.ilog(4))
 }
 
-fn bind<'q>(query: Query<'q, Sqlite, SqliteArguments>, cell: &Cell<'_>) -> Query<'q, Sqlite, SqliteArguments> {
+fn bind<'q>(query: Query<'q, Sqlite, SqliteArguments>, cell: Cell<'_>) -> Query<'q, Sqlite, SqliteArguments> {
     match cell {
         Cell::Null => query.bind(None::<i64>),
-        Cell::Text(text) => query.bind((*text).to_owned()),
-        Cell::Int(number) => query.bind(*number),
+        Cell::Text(text) => query.bind(text.to_owned()),
+        Cell::Int(number) => query.bind(number),
         Cell::Decimal(number) => query.bind(number.to_string()),
-        Cell::Bool(truth) => query.bind(*truth),
+        Cell::Bool(truth) => query.bind(truth),
         Cell::Time(time) => query.bind(time.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
         Cell::LocalTime(time) => query.bind(time.format("%Y-%m-%dT%H:%M:%S%.f").to_string()),
         Cell::Date(date) => query.bind(date.to_string()),
