@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
 use super::catalogue::{CHILD_TABLES, CHILDREN, PRODUCT, TEXTS};
 
@@ -35,6 +35,23 @@ pub enum Value<'a> {
     Date(NaiveDate),
 }
 
+impl Value<'_> {
+    /// The same value, borrowing nothing.
+    #[must_use]
+    pub fn into_static(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Int(number) => Value::Int(number),
+            Self::Decimal(number) => Value::Decimal(number),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::Time(time) => Value::Time(time),
+            Self::LocalTime(time) => Value::LocalTime(time),
+            Self::Date(date) => Value::Date(date),
+        }
+    }
+}
+
 /// A row of a child table, in the order of its columns.
 pub type Row<'a> = Vec<Value<'a>>;
 
@@ -42,7 +59,7 @@ pub type Row<'a> = Vec<Value<'a>>;
 ///
 /// Text is borrowed from the page it came in where possible. Child rows are sorted by their key; where the
 /// key is a position that is the order of the store's list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Product<'a> {
     /// Key of the product in its store.
     pub inventory_id: i64,
@@ -52,6 +69,27 @@ pub struct Product<'a> {
     pub texts: Vec<Value<'a>>,
     /// Rows of each child table.
     pub children: [Vec<Row<'a>>; CHILD_TABLES],
+    /// Hash of the record it was read from, where one record says all of it. Not part of what it is: the same product may be
+    /// told in other words.
+    pub answer: Option<AnswerHash>,
+}
+
+impl PartialEq for Product<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.inventory_id == other.inventory_id
+            && self.fields == other.fields
+            && self.texts == other.texts
+            && self.children == other.children
+    }
+}
+
+/// 128 bits over a record as it was sent: the same bytes again say the same again, and need not be parsed.
+pub type AnswerHash = [u8; 16];
+
+/// The [`AnswerHash`] of a record. Another mapping makes other rows of it, so it gives another hash.
+#[must_use]
+pub fn answer_hash(record: &str) -> AnswerHash {
+    xxh3_128_with_seed(record.as_bytes(), MAPPING_VERSION.into()).to_le_bytes()
 }
 
 /// 128 bits that tell whether a product changed. Not cryptographic: it guards against accident, not malice.
@@ -66,6 +104,20 @@ impl Product<'_> {
             fields: vec![Value::Null; PRODUCT.len()],
             texts: vec![Value::Null; TEXTS.len()],
             children: std::array::from_fn(|_| Vec::new()),
+            answer: None,
+        }
+    }
+
+    /// The same product, borrowing nothing of its page: it may be handed to another task. Each borrowed text is copied
+    /// once; rows and texts that are owned already keep their memory.
+    #[must_use]
+    pub fn into_static(self) -> Product<'static> {
+        let values = |row: Vec<Value<'_>>| -> Row<'static> { row.into_iter().map(Value::into_static).collect() };
+        Product {
+            inventory_id: self.inventory_id,
+            fields: values(self.fields),
+            texts: values(self.texts),
+            children: self.children.map(|rows| rows.into_iter().map(values).collect()),
         }
     }
 

@@ -89,6 +89,7 @@ impl<'a> Rows<'a> {
             ("changed_at", CellKind::Of(Kind::Time)),
             ("removed_at", CellKind::Of(Kind::Time)),
             ("light_hash", CellKind::Bytes),
+            ("answer_hash", CellKind::Bytes),
         ];
         let fields = fields.iter().map(|column| (column.name, CellKind::Of(column.kind)));
         Self::new("products", [STORE, PRODUCT_KEY].into_iter().chain(own).chain(fields), 2, Conflict::Update)

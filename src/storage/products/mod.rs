@@ -27,7 +27,7 @@ use crate::domain::catalogue::CHILDREN;
 use crate::domain::change::Change;
 use crate::domain::finding::Finding;
 use crate::domain::light;
-use crate::domain::product::{ContentHash, Product};
+use crate::domain::product::{AnswerHash, ContentHash, Product};
 use crate::domain::run::{Checkpoint, Counts, Lease};
 use crate::entity::products;
 
@@ -94,7 +94,7 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
     let writes = Writes::new(source, page.products, &plan, &known, &old);
     tx.write(&writes).await?;
-    tx.relight(store_id, &plan.relit(page.products)).await?;
+    tx.hash(store_id, &plan.missing_hashes(page.products)).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.found(page.lease.run_id, page.found).await?;
     tx.done(page.lease.run_id, page.done).await?;
@@ -102,12 +102,17 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     Ok(Some(counts))
 }
 
+/// Stands for the hash of the answer where no single record tells all of the product, which no record has.
+const TOLD_BY_SEVERAL: &[u8] = &[];
+
 /// What the database knows of a product before its page is written.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     hash: ContentHash,
     /// Whether the hash of the light part is there too, which products stored by an early version lack.
     light: bool,
+    /// Whether it is known which record told it, or that several did; an early version did not ask.
+    told: bool,
     removed: bool,
 }
 
@@ -116,8 +121,8 @@ struct Known {
 struct Plan {
     inserted: Vec<usize>,
     updated: Vec<usize>,
-    /// Unchanged, but without the hash of the light part.
-    unlit: Vec<usize>,
+    /// Unchanged, but without the hashes that an early version did not have.
+    unhashed: Vec<usize>,
     hashes: Vec<ContentHash>,
     /// Hashes of the light parts, of products that are written.
     lights: Vec<ContentHash>,
@@ -130,19 +135,20 @@ impl Plan {
             match known.get(&product.inventory_id) {
                 None => plan.inserted.push(index),
                 Some(known) if known.hash != *hash || known.removed => plan.updated.push(index),
-                Some(known) if !known.light => plan.unlit.push(index),
+                Some(known) if !known.light || !known.told && product.answer.is_some() => plan.unhashed.push(index),
                 Some(_) => {}
             }
         }
         plan.lights = vec![ContentHash::default(); products.len()];
-        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unlit) {
+        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unhashed) {
             plan.lights[*index] = light::hash(&products[*index]);
         }
         plan
     }
 
-    fn relit(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash)> {
-        self.unlit.iter().map(|index| (products[*index].inventory_id, self.lights[*index])).collect()
+    fn missing_hashes(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash, Option<AnswerHash>)> {
+        let hashes = |index: &usize| (products[*index].inventory_id, self.lights[*index], products[*index].answer);
+        self.unhashed.iter().map(hashes).collect()
     }
 }
 
@@ -242,10 +248,11 @@ impl<'a> Writes<'a> {
         writes
     }
 
-    fn own(&self, product: &Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 7] {
+    fn own(&self, product: &Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 8] {
         let now = Cell::Time(self.source.now);
         let [store, id] = self.keys(product);
-        [store, id, Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light)]
+        let answer = Cell::Bytes(product.answer.as_ref().map_or(TOLD_BY_SEVERAL, |hash| hash));
+        [store, id, Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light), answer]
     }
 
     fn child(&mut self, product: &'a Product<'a>, child: usize) {

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use super::{Feed, Source, Writes};
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
-use crate::domain::product::ContentHash;
+use crate::domain::product::{AnswerHash, ContentHash};
 use crate::domain::run::Lease;
 use crate::storage::page::{Cell, Rows, Transaction, on};
 
@@ -146,12 +146,17 @@ impl Transaction {
         self.insert(&rows).await
     }
 
-    /// Gives products that lack it the hash of their light part. Each product needs it once.
-    pub(super) async fn relight(&mut self, store_id: i64, lights: &[(i64, ContentHash)]) -> sqlx::Result<()> {
-        const SQL: &str =
-            "/* commit_page */ UPDATE products SET light_hash = $1 WHERE store_id = $2 AND inventory_id = $3";
-        for (id, light) in lights {
-            on!(self, connection => sqlx::query(SQL).bind(light.as_slice()).bind(store_id).bind(id)
+    /// Gives products that lack them the hashes of their light part and of the record that tells them. Each product needs it once.
+    pub(super) async fn hash(
+        &mut self,
+        store_id: i64,
+        hashes: &[(i64, ContentHash, Option<AnswerHash>)],
+    ) -> sqlx::Result<()> {
+        const SQL: &str = "/* commit_page */ UPDATE products SET light_hash = $1, answer_hash = COALESCE(answer_hash, $2) \
+             WHERE store_id = $3 AND inventory_id = $4";
+        for (id, light, answer) in hashes {
+            let answer = answer.as_ref().map(AnswerHash::as_slice);
+            on!(self, connection => sqlx::query(SQL).bind(light.as_slice()).bind(answer).bind(store_id).bind(id)
                 .execute(connection).await.map(drop)?);
         }
         Ok(())
