@@ -118,6 +118,7 @@ impl Product<'_> {
             fields: values(self.fields),
             texts: values(self.texts),
             children: self.children.map(|rows| rows.into_iter().map(values).collect()),
+            answer: self.answer,
         }
     }
 

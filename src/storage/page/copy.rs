@@ -3,7 +3,7 @@
 //! The server takes a value as it stands, so everything is written here the way the server would have read it from text: a
 //! decimal keeps its scale (`0.00` stays `0.00`), a time is cut to microseconds.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime};
 use rust_decimal::Decimal;
 use sqlx::postgres::PgConnection;
 

@@ -248,7 +248,7 @@ impl<'a> Writes<'a> {
         writes
     }
 
-    fn own(&self, product: &Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 8] {
+    fn own(&self, product: &'a Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 8] {
         let now = Cell::Time(self.source.now);
         let [store, id] = self.keys(product);
         let answer = Cell::Bytes(product.answer.as_ref().map_or(TOLD_BY_SEVERAL, |hash| hash));
