@@ -19,7 +19,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 pub(super) use self::copy::copy_light;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
-pub use self::sweep::{Held, held_between, held_ids, load, witnesses};
+pub use self::sweep::{Held, held_between, held_ids, held_next, load, newest_edit, witnesses};
 pub use super::page::Quarantined;
 use super::page::{Cell, Rows, Transaction};
 use super::{Database, StorageError};
