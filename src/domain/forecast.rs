@@ -110,7 +110,6 @@ impl Terms {
             (Phase::Over, _) => Some(0),
         }
     }
-
 }
 
 /// Pages smaller than this have no seams, so a full run is a walk and a list behind it.

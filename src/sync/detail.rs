@@ -95,9 +95,7 @@ async fn take_in(
                 || piece.quarantined.iter().any(|record| record.inventory_id == Some(id))
         };
         let missing = held.iter().filter(|held| !held.removed && !listed(held.inventory_id));
-        group
-            .found
-            .extend(missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }));
+        group.found.extend(missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }));
     }
     let checkpoint = group.checkpoint(work);
     listing.note(&mut checkpoint.listed, piece.ids());

@@ -7,8 +7,8 @@ use crate::domain::cursor::adapt;
 use crate::domain::error::ErrorClass;
 use crate::domain::learned::Learned;
 use crate::domain::run::{Checkpoint, Counts, RunKind, RunState, Verdict};
-use crate::storage::{StorageError, products};
 use crate::storage::runs::{End, Evidence};
+use crate::storage::{StorageError, products};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 
