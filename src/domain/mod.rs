@@ -27,3 +27,4 @@ pub mod secret;
 pub mod select;
 pub mod store;
 pub(crate) mod text_enum;
+pub mod timetable;
