@@ -45,7 +45,7 @@ const USUAL: usize = 4096;
 pub fn fields(product: &Product<'_>) -> String {
     let mut out = String::with_capacity(USUAL);
     out.push('{');
-    let mut name = |name: &str, out: &mut String| {
+    let name = |name: &str, out: &mut String| {
         out.push_str(if out.len() == 1 { "\"" } else { ",\"" });
         out.push_str(name);
         out.push_str("\":[");
