@@ -27,5 +27,7 @@ pub mod run;
 pub mod sample;
 pub mod secret;
 pub mod select;
+pub mod spelling;
 pub mod store;
 pub(crate) mod text_enum;
+pub mod timetable;

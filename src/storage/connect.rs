@@ -32,6 +32,9 @@ const POSTGRES_CONNECT: Duration = Duration::from_secs(10);
 /// How long to wait for a free connection of the pool.
 const ACQUIRE: Duration = Duration::from_secs(30);
 
+/// A connection that was used within this time is taken for a good one.
+const JUST_USED: Duration = Duration::from_secs(1);
+
 /// No statement takes longer than this: a wait for a connection, then the longer of `POSTGRES_STATEMENT_MS` and
 /// `SQLITE_BUSY`.
 pub const LONGEST_STATEMENT: Duration = Duration::from_mins(3);
@@ -128,6 +131,8 @@ async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<
     let pool = SqlitePoolOptions::new()
         .max_connections(SQLITE_CONNECTIONS)
         .acquire_timeout(ACQUIRE)
+        // A file does not hang up: asking before each use would be a hand-over between threads for nothing.
+        .test_before_acquire(false)
         .connect_with(options)
         .await
         .map_err(|source| sqlite_refused(&file, may_create, source))?;
@@ -199,7 +204,17 @@ async fn open_postgres(url: &str, schema: &str, manners: &Manners) -> Result<(Po
         .max_connections(manners.connections)
         .acquire_timeout(ACQUIRE)
         .acquire_slow_threshold(ACQUIRE)
-        .idle_timeout(manners.keep_unused);
+        .idle_timeout(manners.keep_unused)
+        // One that has just been used is asked nothing: a server that has gone meanwhile is met by the statement itself.
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > JUST_USED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
     if manners.makes_room && patience.was_crowded() {
         // Others wait for a place as we did.
         pool = pool.after_release(|_, connection| Box::pin(std::future::ready(Ok(connection.age < SHORT_LIFE))));
