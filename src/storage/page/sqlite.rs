@@ -90,10 +90,10 @@ fn add(arguments: &mut SqliteArguments, cell: Cell<'_>) -> Result<(), BoxDynErro
 }
 
 /// A time and what is to follow it.
-fn spelled(time: NaiveDateTime, zone: &str) -> Arc<str> {
+fn spelled(time: NaiveDateTime, zone: &str) -> String {
     match spelling::time(time) {
-        Some(text) => [spelling::ascii(&text), zone].concat().into(),
-        None => format!("{}{zone}", time.format("%Y-%m-%dT%H:%M:%S%.f")).into(),
+        Some(text) => [spelling::ascii(&text), zone].concat(),
+        None => format!("{}{zone}", time.format("%Y-%m-%dT%H:%M:%S%.f")),
     }
 }
 
