@@ -18,6 +18,7 @@ struct Place {
     end: u32,
     /// The place after this value and all that is inside it.
     next: u32,
+    first: u8,
     /// Whether it is a string with an escape.
     escaped: bool,
 }
@@ -70,7 +71,7 @@ fn scan(bytes: &[u8], levels: usize, places: &mut Vec<Place>) -> Option<()> {
         let mut leaf = |start: usize, (end, escaped): (usize, bool)| {
             if keep {
                 let next = places.len() as u32 + 1;
-                places.push(Place { start: start as u32, end: end as u32, next, escaped });
+                places.push(Place { start: start as u32, end: end as u32, next, first: bytes[start], escaped });
             }
             end
         };
@@ -92,7 +93,7 @@ fn scan(bytes: &[u8], levels: usize, places: &mut Vec<Place>) -> Option<()> {
             bracket @ (b'{' | b'[') => {
                 let place = keep.then_some(places.len() as u32);
                 if keep {
-                    places.push(Place { start: at as u32, end: 0, next: 0, escaped: false });
+                    places.push(Place { start: at as u32, end: 0, next: 0, first: bracket, escaped: false });
                 }
                 outside.push(std::mem::replace(&mut open, Open { place, closing: bracket + 2 })); // as the letters are in ASCII
                 at = scan::white(bytes, at + 1);
@@ -133,15 +134,18 @@ pub struct Node<'t, 'a> {
 }
 
 impl<'t, 'a> Node<'t, 'a> {
+    #[inline]
     fn place(self) -> &'t Place {
         &self.tape.places[self.at]
     }
 
+    #[inline]
     fn until(self) -> usize {
         self.place().next as usize
     }
 
     /// Its text, without white space around it. Never empty.
+    #[inline]
     #[must_use]
     pub fn raw(self) -> &'a str {
         let place = self.place();
@@ -149,9 +153,10 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// Its first byte, which tells what it is.
+    #[inline]
     #[must_use]
     pub fn first(self) -> u8 {
-        self.tape.raw.as_bytes()[self.place().start as usize]
+        self.place().first
     }
 
     /// The elements of a list; of anything else none.
@@ -176,6 +181,7 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// A member's name, borrowed unless there is an escape in it.
+    #[inline]
     #[must_use]
     pub fn name(self) -> Cow<'a, str> {
         match self.plain() {
@@ -185,10 +191,25 @@ impl<'t, 'a> Node<'t, 'a> {
     }
 
     /// The text of a string that has no escape, which is most of them.
+    #[inline]
     #[must_use]
     pub fn plain(self) -> Option<&'a str> {
-        let Place { start, end, escaped, .. } = *self.place();
-        (!escaped && self.first() == b'"').then(|| &self.tape.raw[start as usize + 1..end as usize - 1])
+        let Place { start, end, first, escaped, .. } = *self.place();
+        (first == b'"' && !escaped).then(|| &self.tape.raw[start as usize + 1..end as usize - 1])
+    }
+
+    /// Whether it is a string of this text, which is ASCII, in any letter case.
+    #[inline]
+    #[must_use]
+    pub fn is(self, ascii: &str) -> bool {
+        let Place { start, end, first, escaped, .. } = *self.place();
+        if escaped {
+            return self.decoded().is_some_and(|text| text.eq_ignore_ascii_case(ascii));
+        }
+        let text = &self.tape.raw.as_bytes()[start as usize + 1..(end as usize - 1).max(start as usize + 1)];
+        first == b'"'
+            && text.len() == ascii.len()
+            && (text == ascii.as_bytes() || text.eq_ignore_ascii_case(ascii.as_bytes()))
     }
 
     fn decoded(self) -> Option<String> {
@@ -207,6 +228,7 @@ pub struct Members<'t, 'a> {
 impl<'t, 'a> Iterator for Members<'t, 'a> {
     type Item = (Node<'t, 'a>, Node<'t, 'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.until {
             return None;
@@ -256,7 +278,9 @@ mod tests {
         out.push(raw.to_owned());
         if raw.starts_with('[') {
             let elements: Vec<&RawValue> = serde_json::from_str(raw).expect("a list");
-            elements.into_iter().for_each(|element| by_serde(element.get(), out));
+            for element in elements {
+                by_serde(element.get(), out);
+            }
         } else if raw.starts_with('{') {
             match serde_json::from_str::<Pairs<'_>>(raw) {
                 Err(_) => out.push("unreadable name".to_owned()),
