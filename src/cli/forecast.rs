@@ -83,7 +83,7 @@ pub async fn left(
     }
     let waiting = match checkpoint.phase {
         Phase::Walk | Phase::Sample | Phase::Over => Waiting::default(),
-        Phase::List | Phase::Look | Phase::Confirm => findings::waiting(db, run.id).await?,
+        Phase::Detail | Phase::List | Phase::Look | Phase::Confirm => findings::waiting(db, run.id).await?,
     };
     let calls = terms.left(run.kind, checkpoint, &run.counts, held, waiting);
     let lasted = run.started_at.and_then(|started| (now - started).to_std().ok()).unwrap_or_default();

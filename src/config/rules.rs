@@ -57,6 +57,7 @@ static RULES: &[FieldRule] = &[
     rule("fetch.sweep_page_size", Kind::Whole(8, 10_000)),
     rule("fetch.overlap_secs", Kind::Whole(0, 172_800)),
     rule("fetch.in_flight", Kind::Whole(1, 16)),
+    rule("fetch.group_products", Kind::Whole(0, 100_000)),
     rule("fetch.connect_timeout_secs", Kind::Whole(1, 300)),
     rule("fetch.read_timeout_secs", Kind::Whole(1, 3600)),
     rule("fetch.timeout_secs", Kind::Whole(1, 3600)),

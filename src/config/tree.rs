@@ -96,6 +96,8 @@ section! {
         sweep_page_size: u32,
         overlap_secs: u32,
         in_flight: u32,
+        /// Products of pages that wait for the database and are stored in one transaction, where more than one page is in flight.
+        group_products: u32,
         connect_timeout_secs: u32,
         read_timeout_secs: u32,
         timeout_secs: u32,

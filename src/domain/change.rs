@@ -1,11 +1,14 @@
 //! What differs between two versions of a product: which tables to write, and the fields for the change feed.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::catalogue::{CHILD_TABLES, CHILDREN, Column, PRODUCT, TEXTS};
 use super::product::{Product, Row, Value};
+use super::{json, spelling};
 
 /// The difference between the stored and the new version of a product.
 #[derive(Debug, PartialEq)]
@@ -36,6 +39,123 @@ impl Change {
         });
         Self { texts, children, fields }
     }
+}
+
+/// Where a name of the change feed comes from, and what is written before its value when there was none before.
+struct Entry {
+    before: String,
+    from: Source,
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Field(usize),
+    Text(usize),
+    Child(usize),
+}
+
+/// The columns and child tables in the order of their names, as the change feed has them.
+static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let names = |columns: &'static [Column]| columns.iter().map(|column| column.name).enumerate();
+    let fields = names(PRODUCT).map(|(place, name)| (name, Source::Field(place)));
+    let texts = names(TEXTS).map(|(place, name)| (name, Source::Text(place)));
+    let children = CHILDREN.iter().enumerate().map(|(place, table)| (table.name, Source::Child(place)));
+    let mut entries: Vec<_> = fields.chain(texts).chain(children).collect();
+    entries.sort_unstable_by_key(|(name, _)| *name);
+    let entry = |(name, from)| match from {
+        Source::Child(_) => Entry { before: format!("\"{name}\":[[],"), from },
+        Source::Field(_) | Source::Text(_) => Entry { before: format!("\"{name}\":[null,"), from },
+    };
+    entries.into_iter().map(entry).collect()
+});
+
+/// The columns of each child table in the order of their names: what is written before a value, and its place in a row.
+static MEMBERS: LazyLock<[Vec<(String, usize)>; CHILD_TABLES]> = LazyLock::new(|| {
+    std::array::from_fn(|child| {
+        let mut columns: Vec<_> = CHILDREN[child].columns.iter().map(|column| column.name).enumerate().collect();
+        columns.sort_unstable_by_key(|(_, name)| *name);
+        columns.into_iter().map(|(place, name)| (format!("\"{name}\":"), place)).collect()
+    })
+});
+
+impl Change {
+    /// What the change feed says of a product that was not there before: the `fields` of [`Change::between`] an empty product and it,
+    /// as JSON. It is written for every product of a first load, so it is written straight away.
+    #[must_use]
+    pub fn added(product: &Product<'_>) -> String {
+        let mut out = String::with_capacity(4096);
+        out.push('{');
+        for Entry { before, from } in &*ENTRIES {
+            let value = match *from {
+                Source::Field(place) => &product.fields[place],
+                Source::Text(place) => &product.texts[place],
+                Source::Child(child) => {
+                    if !product.children[child].is_empty() {
+                        next(&mut out, '{', before);
+                        write_rows(&MEMBERS[child], &product.children[child], &mut out);
+                        out.push(']');
+                    }
+                    continue;
+                }
+            };
+            if !matches!(value, Value::Null) {
+                next(&mut out, '{', before);
+                write_value(value, &mut out);
+                out.push(']');
+            }
+        }
+        out.push('}');
+        out
+    }
+}
+
+/// Writes what stands before a member or an element, with the comma unless it is the first after `opening`.
+fn next(out: &mut String, opening: char, before: &str) {
+    if !out.ends_with(opening) {
+        out.push(',');
+    }
+    out.push_str(before);
+}
+
+fn write_rows(members: &[(String, usize)], rows: &[Row<'_>], out: &mut String) {
+    out.push('[');
+    for row in rows {
+        next(out, '[', "{");
+        for (before, place) in members {
+            if !matches!(row[*place], Value::Null) {
+                next(out, '{', before);
+                write_value(&row[*place], out);
+            }
+        }
+        out.push('}');
+    }
+    out.push(']');
+}
+
+/// Writes what [`to_json`] gives.
+fn write_value(value: &Value<'_>, out: &mut String) {
+    let spelled = match value {
+        Value::Text(text) if json::is_plain(text) => return quoted(text, out),
+        Value::Decimal(number) => {
+            out.push('"');
+            spelling::decimal(*number, out);
+            return out.push('"');
+        }
+        Value::Bool(truth) => return out.push_str(if *truth { "true" } else { "false" }),
+        Value::Time(time) => spelling::time(time.naive_utc()).map(|text| (text, "+00:00")),
+        Value::LocalTime(time) => spelling::time(*time).map(|text| (text, "")),
+        _ => None,
+    };
+    match spelled {
+        Some((text, zone)) => quoted(&[spelling::ascii(&text), zone].concat(), out),
+        None => write!(out, "{}", to_json(value)).expect("a String takes every write"),
+    }
+}
+
+fn quoted(plain: &str, out: &mut String) {
+    out.push('"');
+    out.push_str(plain);
+    out.push('"');
 }
 
 fn columns(columns: &[Column], old: &[Value<'_>], new: &[Value<'_>], fields: &mut Map<String, Json>) -> bool {

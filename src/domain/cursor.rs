@@ -26,9 +26,15 @@ impl Newest {
         self.server_time = self.server_time.or(time);
     }
 
+    /// The latest date that does not lie in the future, where the server has said what time it is.
+    #[must_use]
+    pub fn latest_believable(&self) -> Option<DateTime<Utc>> {
+        self.server_time.map(|now| now + ANY_ZONE)
+    }
+
     /// Takes note of a product's date, unless it lies in the future.
     pub fn saw(&mut self, edited: DateTime<Utc>) {
-        if self.server_time.is_none_or(|now| edited <= now + ANY_ZONE) {
+        if self.latest_believable().is_none_or(|latest| edited <= latest) {
             self.edited = self.edited.max(Some(edited));
         }
     }

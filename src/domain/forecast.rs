@@ -36,7 +36,10 @@ impl Terms {
     #[must_use]
     pub fn run(&self, kind: RunKind, products: u64, whole: bool) -> Forecast {
         self.in_time(match kind {
-            RunKind::Full => walk(products, self.page_size) + list(products, self.sweep_page_size),
+            RunKind::Full if self.page_size < SEAMLESS => {
+                walk(products, self.page_size) + list(products, self.sweep_page_size)
+            }
+            RunKind::Full => list(products, self.page_size),
             RunKind::Sweep => list(products, self.sweep_page_size),
             RunKind::Incremental if whole => list(products, self.page_size),
             RunKind::Incremental => list(1, self.page_size),
@@ -91,23 +94,30 @@ impl Terms {
                 Some(walk(held, checkpoint.page_size).saturating_sub(walked).max(1) + closing)
             }
             // The walk before it has shown how much there is.
-            (Phase::List, RunKind::Full) => Some(self.left_of_list(position, held) + by_id(waiting.look) + confirmed),
+            (Phase::List, RunKind::Full) => {
+                Some(left_of_list(position, held, self.sweep_page_size) + by_id(waiting.look) + confirmed)
+            }
             (Phase::List, RunKind::Sweep) if known => {
-                Some(self.left_of_list(position, held) + by_id(waiting.look) + confirmed)
+                Some(left_of_list(position, held, self.sweep_page_size) + by_id(waiting.look) + confirmed)
+            }
+            (Phase::Detail, _) if known => {
+                Some(left_of_list(position, held, checkpoint.page_size) + by_id(waiting.look) + confirmed)
             }
             // How much of its sample is left only the IDs tell.
-            (_, RunKind::Audit) | (Phase::Walk | Phase::List | Phase::Sample, _) => None,
+            (_, RunKind::Audit) | (Phase::Detail | Phase::Walk | Phase::List | Phase::Sample, _) => None,
             (Phase::Look, _) => Some(by_id(waiting.look) + confirmed),
             (Phase::Confirm, _) => Some(confirmed),
             (Phase::Over, _) => Some(0),
         }
     }
+}
 
-    fn left_of_list(&self, position: u64, products: u64) -> u64 {
-        let all = list(products, self.sweep_page_size);
-        let pages = position / u64::from(self.sweep_page_size.max(1));
-        all.saturating_sub(pages).max(1)
-    }
+/// Pages smaller than this have no seams, so a full run is a walk and a list behind it.
+const SEAMLESS: u32 = 8;
+
+/// Calls that are left of a list that has come to `position`.
+fn left_of_list(position: u64, products: u64, size: u32) -> u64 {
+    list(products, size).saturating_sub(position / u64::from(size.max(1))).max(1)
 }
 
 /// Calls of a walk: its pages and the empty one behind them, and one more where a full page leaves it open whether that is the end.
@@ -140,10 +150,11 @@ mod tests {
     const TERMS: Terms = Terms { page_size: 200, sweep_page_size: 1000, calls_per_minute: 300 };
 
     #[test]
-    fn a_forecast_counts_pages_the_end_and_the_closing_sweep() {
+    fn a_forecast_counts_pages_and_the_end() {
         let calls = |kind, products| TERMS.run(kind, products, false).calls;
         assert_eq!((walk(0, 200), walk(1, 200), walk(200, 200), walk(201, 200)), (2, 2, 3, 3));
-        assert_eq!(calls(RunKind::Full, 12_431), 64 + 14);
+        assert_eq!(calls(RunKind::Full, 12_431), 69);
+        assert_eq!(Terms { page_size: 7, ..TERMS }.run(RunKind::Full, 12_431, false).calls, 1777 + 14);
         assert_eq!(calls(RunKind::Sweep, 12_431), 14);
         assert_eq!(calls(RunKind::Incremental, 12_431), 3);
         assert_eq!(TERMS.run(RunKind::Incremental, 12_431, true).calls, 69);
@@ -171,11 +182,15 @@ mod tests {
         };
         let none = Counts::default();
         let all = TERMS.run(RunKind::Full, 10_000, false).calls;
+        assert_eq!(left(RunKind::Full, &at(Phase::Detail, 0, 0), none, 10_000), Some(all + 3 + 2));
+        assert_eq!(left(RunKind::Full, &at(Phase::Detail, 0, 4000), none, 10_000), Some(all - 20 + 3 + 2));
+        let all = walk(10_000, 200) + list(10_000, 1000);
         assert_eq!(left(RunKind::Full, &at(Phase::Walk, 0, 0), none, 10_000), Some(all));
         assert_eq!(left(RunKind::Full, &at(Phase::Walk, 20, 0), none, 10_000), Some(all - 20));
         assert_eq!(left(RunKind::Full, &at(Phase::Walk, 900, 0), none, 10_000), Some(1 + list(10_000, 1000)));
         let first = Counts { inserted: 4000, ..none };
         assert_eq!(left(RunKind::Full, &at(Phase::Walk, 20, 0), first, 4000), None);
+        assert_eq!(left(RunKind::Full, &at(Phase::Detail, 0, 4000), first, 4000), None);
         assert_eq!(left(RunKind::Full, &at(Phase::List, 50, 4000), first, 4000), Some(2 + 3 + 2));
         assert_eq!(left(RunKind::Sweep, &at(Phase::List, 0, 5000), none, 10_000), Some(list(10_000, 1000) - 5 + 3 + 2));
         assert_eq!(left(RunKind::Sweep, &at(Phase::List, 0, 5000), first, 4000), None);

@@ -2,12 +2,13 @@
 //!
 //! Nothing here goes through a binary float, and nothing is copied that can be borrowed from the page.
 
+mod scan;
+mod tape;
+
 use std::borrow::Cow;
-use std::fmt;
 use std::fmt::Write as _;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+pub use tape::{Members, Node, Tape};
 
 /// How deep answers may nest before a record is refused. Neto's deepest documented field has six levels.
 pub const MAX_DEPTH: usize = 32;
@@ -15,67 +16,19 @@ pub const MAX_DEPTH: usize = 32;
 /// The members of a JSON object in their order, values unparsed.
 pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a str)>);
 
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Key(name), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-                    members.push((name, value.get()));
-                }
-                Ok(Object(members))
-            }
-        }
-
-        deserializer.deserialize_map(Members)
-    }
-}
-
-/// An object's key, borrowed unless it holds an escape.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(Text)
-    }
-}
-
 /// Splits an object into its members; `None` when `raw` is no valid object.
 #[must_use]
 pub fn object(raw: &str) -> Option<Object<'_>> {
-    serde_json::from_str(raw).ok()
+    let tape = Tape::shallow(raw, 1)?;
+    let members = tape.root().members()?;
+    Some(Object(members.map(|(name, value)| (name.name(), value.raw())).collect()))
 }
 
 /// Splits a list into its elements; `None` when `raw` is no valid list.
+#[must_use]
 pub fn list(raw: &str) -> Option<Vec<&str>> {
-    let elements: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
-    Some(elements.into_iter().map(RawValue::get).collect())
+    let tape = Tape::shallow(raw, 1)?;
+    (tape.root().first() == b'[').then(|| tape.root().elements().map(Node::raw).collect())
 }
 
 /// The text of a JSON string, borrowed unless it holds an escape. NUL, which PostgreSQL cannot store, becomes
@@ -94,19 +47,39 @@ pub fn text(raw: &str) -> Option<Cow<'_, str>> {
 /// nothing else (spec §5, quirks 2 and 3).
 #[must_use]
 pub fn is_nothing(raw: &str) -> bool {
-    fn nothing(raw: &str, depth: usize) -> bool {
-        match raw.as_bytes().first() {
-            None | Some(b'n') => true,
-            Some(b'"') => raw.trim_matches('"').trim().is_empty(),
-            Some(b'[') if depth < MAX_DEPTH => {
-                list(raw).is_some_and(|elements| elements.into_iter().all(|element| nothing(element, depth + 1)))
-            }
-            Some(b'{') if depth < MAX_DEPTH => object(raw)
-                .is_some_and(|Object(members)| members.into_iter().all(|(_, value)| nothing(value, depth + 1))),
-            Some(_) => false,
-        }
+    match raw.as_bytes() {
+        b"[]" | b"{}" => true,
+        [b'[' | b'{', ..] => Tape::new(raw).is_some_and(|tape| tape.root().is_nothing()),
+        _ => is_nothing_plain(raw),
     }
-    nothing(raw, 0)
+}
+
+/// [`is_nothing`] of what is no list and no object.
+fn is_nothing_plain(raw: &str) -> bool {
+    match raw.as_bytes() {
+        [] | [b'n', ..] => true,
+        [b'"', b'#'..=b'~', ..] => false,
+        [b'"', ..] => raw.trim_matches('"').trim().is_empty(),
+        _ => false,
+    }
+}
+
+impl Node<'_, '_> {
+    /// [`is_nothing`].
+    #[must_use]
+    pub fn is_nothing(self) -> bool {
+        fn nothing(node: Node<'_, '_>, depth: usize) -> bool {
+            match node.first() {
+                b'[' => depth < MAX_DEPTH && node.elements().all(|element| nothing(element, depth + 1)),
+                b'{' if depth < MAX_DEPTH => {
+                    node.members().is_some_and(|mut members| members.all(|(_, value)| nothing(value, depth + 1)))
+                }
+                b'{' => false,
+                _ => is_nothing_plain(node.raw()),
+            }
+        }
+        nothing(self, 0)
+    }
 }
 
 /// Writes `raw` with the keys of every object in order and without white space, so that the same content always
@@ -118,40 +91,82 @@ pub fn canonical(raw: &str) -> Option<String> {
     Some(out)
 }
 
+/// An object of these members as [`canonical`] writes it. The values are valid JSON.
+#[must_use]
+pub fn canonical_object(mut members: Vec<(Cow<'_, str>, &str)>) -> Option<String> {
+    for (name, _) in &mut members {
+        if name.contains('\0') {
+            *name = Cow::Owned(name.replace('\0', "\u{fffd}")); // it is written so, and that is what counts for the order
+        }
+    }
+    members.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut out =
+        String::with_capacity(members.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>() + 2);
+    out.push('{');
+    for (name, value) in members {
+        member_name(&name, &mut out);
+        write_canonical(value, 1, &mut out)?;
+    }
+    out.push('}');
+    Some(out)
+}
+
 /// [`canonical`] into a buffer.
 fn write_canonical(raw: &str, depth: usize, out: &mut String) -> Option<()> {
+    match raw.as_bytes().first()? {
+        b'{' | b'[' => write_canonical_node(Tape::new(raw)?.root(), depth, out),
+        _ if depth > MAX_DEPTH => None,
+        b'"' => write_canonical_text(raw, out),
+        _ => {
+            out.push_str(raw);
+            Some(())
+        }
+    }
+}
+
+fn write_canonical_node(node: Node<'_, '_>, depth: usize, out: &mut String) -> Option<()> {
     if depth > MAX_DEPTH {
         return None;
     }
-    match raw.as_bytes().first()? {
+    match node.first() {
         b'{' => {
-            let Object(mut members) = object(raw)?;
+            let mut members: Vec<_> = node.members()?.map(|(name, value)| (name.name(), value)).collect();
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
             out.push('{');
-            for (n, (name, value)) in members.into_iter().enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
-                write_string(&name, out);
-                out.push(':');
-                write_canonical(value, depth + 1, out)?;
+            for (name, value) in members {
+                member_name(&name, out);
+                write_canonical_node(value, depth + 1, out)?;
             }
             out.push('}');
         }
         b'[' => {
             out.push('[');
-            for (n, element) in list(raw)?.into_iter().enumerate() {
+            for (n, element) in node.elements().enumerate() {
                 if n > 0 {
                     out.push(',');
                 }
-                write_canonical(element, depth + 1, out)?;
+                write_canonical_node(element, depth + 1, out)?;
             }
             out.push(']');
         }
-        b'"' => write_string(&text(raw)?, out),
-        _ => out.push_str(raw),
+        b'"' => write_canonical_text(node.raw(), out)?,
+        _ => out.push_str(node.raw()),
     }
     Some(())
+}
+
+fn write_canonical_text(raw: &str, out: &mut String) -> Option<()> {
+    write_string(&text(raw)?, out);
+    Some(())
+}
+
+/// Writes the name of a member, with the comma before it and the colon after it.
+fn member_name(name: &str, out: &mut String) {
+    if !out.ends_with('{') {
+        out.push(',');
+    }
+    write_string(name, out);
+    out.push(':');
 }
 
 /// How far the exponents of numbers go that both databases hold exactly.
@@ -187,9 +202,20 @@ pub fn unstorable_number(raw: &str) -> Option<&str> {
     None
 }
 
+/// Whether a text stands in JSON as it is, between quotes.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    memchr::memchr2(b'"', b'\\', text.as_bytes()).is_none() && !scan::has_controls(text.as_bytes())
+}
+
 /// Writes `text` as a JSON string.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    if is_plain(text) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),

@@ -5,10 +5,8 @@
 
 use std::sync::LazyLock;
 
-use xxhash_rust::xxh3::Xxh3;
-
 use super::catalogue::{CHILDREN, Child, Column, PRODUCT};
-use super::product::{ContentHash, MAPPING_VERSION, Product, Value, hash_row};
+use super::product::{Content, ContentHash, Product, Value};
 
 /// Columns whose difference shows that the product was edited, so that all of it has to be asked for.
 const SIGNS: [&str; 3] = ["sku", "is_active", "date_updated"];
@@ -69,19 +67,14 @@ pub enum Difference {
 /// Hash over the light part.
 #[must_use]
 pub fn hash(product: &Product<'_>) -> ContentHash {
-    let mut hash = Xxh3::new();
-    hash.update(&[MAPPING_VERSION]);
+    let mut content = Content::new();
     for place in SIGN_PLACES.iter().chain(&*AMOUNT_PLACES) {
-        hash_row(&mut hash, std::slice::from_ref(&product.fields[*place]));
+        content.value(&product.fields[*place]);
     }
     for list in LISTS {
-        let rows = &product.children[list as usize];
-        hash.update(&(rows.len() as u64).to_le_bytes());
-        for row in rows {
-            hash_row(&mut hash, row);
-        }
+        content.rows(&product.children[list as usize]);
     }
-    hash.digest128().to_le_bytes()
+    content.hash()
 }
 
 /// Why the light parts of two products with different [`hash`]es differ. An amount that is gone is no amount: a store that leaves

@@ -1,5 +1,6 @@
 //! Pure types and rules. Nothing in here does I/O, reads a clock or knows a database or an HTTP client.
 
+pub mod added;
 pub mod audit;
 pub mod budget;
 pub mod catalogue;
@@ -18,6 +19,7 @@ pub mod last_run;
 pub mod learned;
 pub mod lifecycle;
 pub mod light;
+pub mod moment;
 pub mod outage;
 pub mod product;
 pub mod removal;
@@ -25,6 +27,7 @@ pub mod run;
 pub mod sample;
 pub mod secret;
 pub mod select;
+pub mod spelling;
 pub mod store;
 pub(crate) mod text_enum;
 pub mod timetable;

@@ -33,7 +33,7 @@ use super::text_enum::text_enum;
 text_enum! {
     /// What a run does. The heaviest first: each does what those after it do, but for the last, which is by itself.
     RunKind {
-        /// Walks the whole catalogue in full detail, then sweeps.
+        /// Reads the whole catalogue in full detail.
         Full = "full",
         /// Walks the whole catalogue in little detail, and fetches what is new or different.
         Sweep = "sweep",
@@ -214,7 +214,9 @@ pub struct StreamFailed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Reading all pages in full detail, one after the other.
+    /// Reading the list in full detail with seams.
+    Detail,
+    /// Reading all pages in full detail, one after the other, where seams are not to be had.
     #[default]
     Walk,
     /// Reading the list with seams, so that nothing slips between two pages.

@@ -126,6 +126,7 @@ pub struct Model {
     pub changed_at: DateTimeUtc,
     pub removed_at: Option<DateTimeUtc>,
     pub light_hash: Option<Vec<u8>>,
+    pub answer_hash: Option<Vec<u8>>,
 }
 
 /// Joined by hand, where at all.

@@ -177,6 +177,7 @@ const PRODUCT_OURS: Columns = &[
     ("changed_at", TIME, CHANGED),
     ("removed_at", TIME, REMOVED),
     ("light_hash", BYTES, "Hash over prices, stock and the date of the last edit, which sweeps compare."),
+    ("answer_hash", BYTES, "Hash over the record as the store sent it; the same bytes again are not even parsed."),
 ];
 
 const FINDINGS: Columns = &[

@@ -32,7 +32,7 @@ use crate::domain::store::{Credential, CredentialState, Store};
 use crate::storage::cursors::Cursor;
 use crate::storage::products::{self, PageWrite, Quarantined, Removal};
 use crate::storage::{StorageError, credentials, runs_waiting};
-use crate::transport::{CallContext, StoreBudget, UnderLease, quotable};
+use crate::transport::{CallContext, StoreBudget, Transport, UnderLease, quotable};
 
 /// How long a stop waits for the pages under way before it leaves without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const NOTED_FOR: TimeDelta = TimeDelta::minutes(1);
 
 /// A page on its way.
-pub type Ahead = AbortOnDropHandle<Result<Page, RemoteError>>;
+pub type Ahead<T = Page> = AbortOnDropHandle<Result<T, Stop>>;
 
 /// A run at work on its store.
 pub struct AtWork<'a> {
@@ -99,6 +99,8 @@ pub struct Commit<'p> {
     pub found: &'p [Finding],
     /// Findings that are dealt with.
     pub done: &'p [i64],
+    /// Pages of the store it comes from; one that shows nothing new is a look, not a page that was stored.
+    pub pages: u32,
     /// Records taken in, besides those that are found.
     pub seen: usize,
     /// Of those, products that are held just so and need no look of the database.
@@ -236,12 +238,18 @@ impl<'a> AtWork<'a> {
         AbortOnDropHandle::new(tokio::spawn(call.in_current_span()))
     }
 
+    /// The way to the store, and what its calls belong to.
+    pub fn line(&self) -> (Arc<Transport>, Arc<CallContext>) {
+        (self.syncer.transport.clone(), self.context.clone())
+    }
+
     /// Waits for a page, but not longer than a stop has `patience`.
-    pub async fn wait(&self, page: Ahead, patience: Pin<&mut impl Future<Output = ()>>) -> Result<Page, Stop> {
+    pub async fn wait<T>(&self, page: Ahead<T>, patience: Pin<&mut impl Future<Output = ()>>) -> Result<T, Stop> {
         tokio::select! {
             biased;
             page = page => match page {
-                Ok(page) => self.judged(page),
+                Ok(Err(Stop::Remote(error))) => self.judged(Err(error)),
+                Ok(page) => page,
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             },
             () = patience => Err(Stop::Asked),
@@ -254,7 +262,7 @@ impl<'a> AtWork<'a> {
     }
 
     /// Waits for the answer of a call that was begun.
-    pub async fn answer(&mut self, call: Ahead) -> Result<Page, Stop> {
+    pub async fn answer<T>(&mut self, call: Ahead<T>) -> Result<T, Stop> {
         let patience = pin!(end_of_patience(self.stop, &self.syncer.clock));
         let page = self.wait(call, patience).await?;
         self.met().await?;
@@ -272,8 +280,7 @@ impl<'a> AtWork<'a> {
     pub async fn commit(&mut self, commit: Commit<'_>, checkpoint: Checkpoint) -> Result<(), Stop> {
         let checkpoint = Checkpoint { budget: self.context.budget.state(), ..checkpoint };
         let mut counts = self.counts_now();
-        // A page of a closing sweep that shows nothing new is a look, not a page that was stored.
-        counts.pages += i64::from(commit.seen > 0);
+        counts.pages += i64::from(commit.pages);
         counts.seen += commit.seen as i64;
         counts.unchanged += commit.unchanged as i64;
         let renewal = self.heartbeat.live.renewal();

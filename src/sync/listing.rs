@@ -1,17 +1,18 @@
 //! A list that is read with seams ([`super::seam`]): its pages come one after the other, and none of its products slips between
 //! two of them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::at_work::{Ahead, AtWork};
+use super::group::{Group, products_waiting};
 use super::outcome::Stop;
-use super::page::{keep_last, normalize};
+use super::reading::{Read, Reader};
 use super::seam::{Ask, Next, Seam};
 use super::walk::endless;
-use crate::connector::neto::{self, Page, Shape};
+use crate::connector::neto::{self, Shape};
 use crate::domain::error::ErrorClass;
 use crate::domain::product::Product;
-use crate::domain::run::{Checkpoint, Listed};
+use crate::domain::run::Listed;
 use crate::storage::products::Quarantined;
 
 /// A doubt about a list that seams say nothing about.
@@ -22,27 +23,39 @@ pub const UNORDERED: &str =
 pub struct Listing {
     seam: Seam,
     shape: Shape,
+    reader: Reader,
     refused: bool,
-    /// Pages on their way.
-    ahead: VecDeque<(Ask, Ahead)>,
+    /// Pages on their way, and pages that are here and wait.
+    ahead: VecDeque<(Ask, Ahead<Option<Read>>)>,
 }
 
 /// A page of the list, and what it brings.
-pub struct Piece<'p> {
+pub struct Piece {
     /// Everything up to this ID was read before; `None` = this is the beginning.
     pub after: Option<i64>,
     /// Everything up to this ID is read with this page; as `after` where no record of it has a readable ID.
     pub upto: Option<i64>,
-    /// Its products behind `after`, by ID.
-    pub products: Vec<Product<'p>>,
+    /// The products behind `after` that are held just so, by ID.
+    pub same: Vec<i64>,
+    /// The other products behind `after`, by ID.
+    pub products: Vec<Product<'static>>,
     /// Its records that are no products, but for those that lie before `after`.
-    pub quarantined: Vec<Quarantined<'p>>,
+    pub quarantined: Vec<Quarantined<'static>>,
+    /// The server's clock, as sent.
+    pub current_time: Option<String>,
+}
+
+impl Piece {
+    /// Every product it brings, whether held just so or not.
+    pub fn ids(&self) -> impl Iterator<Item = i64> + '_ {
+        self.same.iter().copied().chain(self.products.iter().map(|product| product.inventory_id))
+    }
 }
 
 /// What comes of a page.
-pub enum Turn<'p> {
+pub enum Turn {
     /// It brings something.
-    Piece(Piece<'p>),
+    Piece(Piece),
     /// It says nothing; the next may.
     Again,
     /// The list is at its end; every product up to this ID was listed.
@@ -53,9 +66,9 @@ pub enum Turn<'p> {
 
 impl Listing {
     /// Goes on where `listed` ends, with pages of up to `wish` records.
-    pub fn resume(listed: &Listed, shape: Shape, wish: u32) -> Self {
+    pub fn resume(listed: &Listed, shape: Shape, wish: u32, reader: Reader) -> Self {
         let seam = listed.place.map_or_else(|| Seam::new(wish), |place| Seam::resume(place, wish));
-        Self { seam, shape, refused: false, ahead: VecDeque::new() }
+        Self { seam, shape, reader, refused: false, ahead: VecDeque::new() }
     }
 
     /// Documented parts of the request that the store has refused.
@@ -63,70 +76,89 @@ impl Listing {
         self.shape.refused().next().is_some()
     }
 
-    /// Asks for the next page, as often as it takes to get one.
-    pub async fn page(&mut self, work: &mut AtWork<'_>) -> Result<(Ask, Page), Stop> {
+    /// Whether the next page is here.
+    pub fn is_ready(&self) -> bool {
+        self.ahead.front().is_some_and(|(ask, page)| *ask == self.seam.ask() && page.is_finished())
+    }
+
+    /// Asks for the next page, as often as it takes to get one. Before the run does anything but wait for it, what the pages before
+    /// have brought is stored.
+    pub async fn page(&mut self, work: &mut AtWork<'_>, group: &mut Group) -> Result<(Ask, Read), Stop> {
         loop {
             let (ask, first) = self.next(work);
-            match work.answer(first).await {
-                Err(Stop::Remote(error))
-                    if error.class == ErrorClass::Rejected
-                        && work.ask_otherwise(&mut self.shape, &mut self.refused, &error).await? =>
-                {
-                    self.ahead.clear();
-                }
-                Err(Stop::Remote(error)) if error.too_much && self.seam.smaller() => {
-                    work.checkpoint.listed.too_many = Some(ask.limit);
-                    // Also for the next attempt, should this one end here.
-                    work.checkpoint.listed.place = Some(self.seam.place());
-                    if !work.try_less(&error) {
-                        return Err(error.into());
-                    }
-                    self.ahead.clear();
-                }
-                page => {
+            let error = match work.answer(first).await {
+                Ok(Some(read)) => {
                     self.refused = false;
-                    return Ok((ask, page?));
+                    return Ok((ask, read));
                 }
+                Ok(None) => continue,
+                Err(Stop::Remote(error)) => error,
+                Err(stop) => return Err(group.store_before(work, stop).await),
+            };
+            group.store(work).await?;
+            if error.class == ErrorClass::Rejected
+                && work.ask_otherwise(&mut self.shape, &mut self.refused, &error).await?
+            {
+                self.ahead.clear();
+            } else if error.too_much && self.seam.smaller() {
+                work.checkpoint.listed.too_many = Some(ask.limit);
+                // Also for the next attempt, should this one end here.
+                work.checkpoint.listed.place = Some(self.seam.place());
+                if !work.try_less(&error) {
+                    return Err(error.into());
+                }
+                self.ahead.clear();
+            } else {
+                return Err(error.into());
             }
         }
     }
 
-    /// The next page, with those behind it on their way as far as `fetch.in_flight` allows: they are what will be asked for
-    /// if each page brings as many records as it is asked for, and forgotten where that is not so.
-    fn next(&mut self, work: &AtWork<'_>) -> (Ask, Ahead) {
-        if self.ahead.front().is_some_and(|(asked, _)| *asked != self.seam.ask()) {
-            self.ahead.clear();
+    /// The next page, with those behind it on their way: they are what will be asked for if each page brings as many records as it
+    /// is asked for, and forgotten where that is not so. As many are asked for at once as `fetch.in_flight` allows, and some more may
+    /// wait to be stored, so that the store is not kept waiting by the database.
+    fn next(&mut self, work: &AtWork<'_>) -> (Ask, Ahead<Option<Read>>) {
+        if self.reader.pace.go_on() || self.ahead.front().is_some_and(|(asked, _)| *asked != self.seam.ask()) {
+            self.forget_what_is_not_next();
         }
-        let AtWork { store, credential, syncer, .. } = work;
-        for ask in self.seam.ahead().take(syncer.config.fetch.in_flight as usize).skip(self.ahead.len()) {
+        let in_flight = work.syncer.config.fetch.in_flight;
+        let wait = products_waiting(work) / self.seam.ask().limit;
+        let AtWork { store, credential, .. } = work;
+        for ask in self.seam.ahead().take((in_flight + wait) as usize).skip(self.ahead.len()) {
             let request = neto::walk(&store.url, credential, &self.shape, ask.page, ask.limit, work.since());
-            self.ahead.push_back((ask, work.begin(request, format!("page {} of {} records", ask.page, ask.limit))));
+            let what = format!("page {} of {} records", ask.page, ask.limit);
+            self.ahead.push_back((ask, self.reader.begin(request, ask, what)));
         }
         self.ahead.pop_front().expect("at least one is in flight")
     }
 
+    /// Of the pages that were read ahead those stay that will still be asked for.
+    fn forget_what_is_not_next(&mut self) {
+        let next = self.seam.ahead().zip(&self.ahead).take_while(|(ask, (asked, _))| ask == asked).count();
+        self.ahead.truncate(next);
+    }
+
     /// Judges a page.
-    pub fn judge<'p>(&mut self, ask: Ask, page: &'p Page) -> Turn<'p> {
-        let (mut products, mut quarantined) = normalize(page);
-        // A record may come twice on a page; where it came first is its place.
-        let mut met = HashSet::with_capacity(products.len());
-        let first = products.iter().map(|product| product.inventory_id).filter(|id| met.insert(*id));
-        let mut ids: Vec<_> = first.collect();
-        keep_last(&mut products);
-        products.sort_unstable_by_key(|product| product.inventory_id);
+    pub fn judge(&mut self, ask: Ask, read: Read) -> Turn {
+        let Read { mut ids, mut same, mut products, mut quarantined, current_time, .. } = read;
         if ids.is_sorted() {
             // Where they stood among the products is not known, and does not matter for those in order.
+            let before = ids.len();
             ids.extend(quarantined.iter().filter_map(|record| record.inventory_id));
-            ids.sort_unstable();
-            ids.dedup();
+            if ids.len() > before {
+                ids.sort_unstable();
+                ids.dedup();
+            }
         }
         let unreadable = quarantined.iter().filter(|record| record.inventory_id.is_none()).count();
         match self.seam.judge(ask, &ids, ids.len() + unreadable) {
             Next::Store(after) => {
                 let behind = |id: i64| after.is_none_or(|after| id > after);
+                same.retain(|id| behind(*id));
                 products.retain(|product| behind(product.inventory_id));
                 quarantined.retain(|record| record.inventory_id.is_none_or(behind));
-                Turn::Piece(Piece { after, upto: ids.last().copied().max(after), products, quarantined })
+                let upto = ids.last().copied().max(after);
+                Turn::Piece(Piece { after, upto, same, products, quarantined, current_time })
             }
             Next::Again => Turn::Again,
             Next::End => Turn::End(self.seam.place().covered),
@@ -134,20 +166,19 @@ impl Listing {
         }
     }
 
-    /// The checkpoint behind what was judged last; `ids` are the products listed on the page.
-    pub fn checkpoint(&self, work: &AtWork<'_>, ids: impl Iterator<Item = i64>) -> Checkpoint {
-        let mut checkpoint = work.checkpoint.clone();
-        let listed = &mut checkpoint.listed;
+    /// Notes what was judged last; `ids` are the products listed on the page.
+    pub fn note(&self, listed: &mut Listed, ids: impl Iterator<Item = i64>) {
         for id in ids {
-            listed.first = listed.first.or(Some(id));
+            listed.first = listed.first.map_or(Some(id), |first| Some(first.min(id)));
             listed.digest.add(id);
         }
         listed.place = Some(self.seam.place());
         listed.pages += 1;
-        listed
-            .doubts
-            .extend(self.seam.doubts.iter().filter(|doubt| !work.checkpoint.listed.doubts.contains(doubt)).cloned());
-        checkpoint
+        for doubt in &self.seam.doubts {
+            if !listed.doubts.contains(doubt) {
+                listed.doubts.push(doubt.clone());
+            }
+        }
     }
 
     /// An error if the list has had more pages than a list may have.

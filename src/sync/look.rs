@@ -65,7 +65,7 @@ pub async fn store(work: &mut AtWork<'_>, answer: &Answer, found: &[Finding]) ->
     products.retain(|product| asked.contains(&product.inventory_id));
     quarantined.retain(|record| record.inventory_id.is_some_and(|id| asked.contains(&id)));
     let mut checkpoint: Checkpoint = work.checkpoint.clone();
-    note_dates(&mut checkpoint.newest, &answer.page, &products);
+    note_dates(&mut checkpoint.newest, answer.page.current_time.as_deref(), &products);
     if let Some(cursor) = work.cursor.edited {
         let late = products.iter().filter_map(|product| Some((cursor - product.date_updated()?).num_seconds()));
         checkpoint.listed.late_secs = checkpoint.listed.late_secs.max(late.filter(|late| *late > 0).max());
@@ -76,6 +76,7 @@ pub async fn store(work: &mut AtWork<'_>, answer: &Answer, found: &[Finding]) ->
         quarantined: &quarantined,
         found,
         done: &answer.listed,
+        pages: u32::from(products.len() + quarantined.len() > 0),
         seen: products.len() + quarantined.len(),
         ..Commit::default()
     };

@@ -7,15 +7,19 @@
 pub mod api;
 mod at_work;
 mod audit;
+mod detail;
+mod group;
 mod heartbeat;
-mod incremental;
+mod held;
 mod key;
 mod listing;
 mod look;
 mod outcome;
+mod pace;
 mod page;
 pub mod plan;
 mod progress;
+mod reading;
 mod records;
 mod refusal;
 mod removal;
@@ -238,7 +242,7 @@ async fn all_phases(work: &mut AtWork<'_>) -> Result<runs::End, Stop> {
                 let closing = kind == RunKind::Full && !work.checkpoint.listed.unordered;
                 work.checkpoint.phase = if closing { Phase::List } else { Phase::Over };
             }
-            (Phase::List, RunKind::Incremental) => incremental::incremental(work).await?,
+            (Phase::Detail, _) | (Phase::List, RunKind::Incremental) => detail::detail(work).await?,
             (Phase::List, RunKind::Full | RunKind::Sweep) => sweep::sweep(work).await?,
             (Phase::List, RunKind::Audit) => audit::list(work).await?,
             (Phase::Sample, _) => audit::sample(work).await?,

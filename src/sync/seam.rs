@@ -25,7 +25,7 @@ use crate::domain::run::Place;
 /// How often a seam is looked for before it is given up: enough to step back over 4 million deleted products.
 const TRIES: usize = 12;
 /// The smallest limit, and the shortest list in which a seam is looked for: it takes some room.
-const LEAST: u32 = 8;
+pub const LEAST: u32 = 8;
 /// What is said of a place where no seam was found.
 const GAP: &str = "does not come together without a gap";
 /// Full pages after a shortened one before a larger page is tried again.

@@ -51,7 +51,7 @@ pub fn begin(syncer: &Syncer, store: &Store, kind: RunKind) -> Checkpoint {
     let learned = if doubts_learned { Learned::default() } else { store.learned.clone() };
     Checkpoint {
         page_size: learned.page_size_up_to(syncer.config.fetch.page_size),
-        phase: if kind == RunKind::Full { Phase::Walk } else { Phase::List },
+        phase: if kind == RunKind::Full { Phase::Detail } else { Phase::List },
         given_up: learned.refused,
         doubts_learned,
         ..Checkpoint::default()

@@ -9,9 +9,12 @@ use std::collections::{HashMap, HashSet};
 use tracing::debug;
 
 use super::at_work::{AtWork, Commit};
+use super::group::Group;
+use super::held::HeldAhead;
 use super::listing::{Listing, Piece, Turn, UNORDERED};
 use super::outcome::Stop;
 use super::page::note_dates;
+use super::reading::Reader;
 use crate::connector::neto::Shape;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::light::{self, Difference};
@@ -26,69 +29,81 @@ const MISSING_AT_ONCE: usize = 5000;
 /// Lists everything and compares it.
 pub async fn sweep(work: &mut AtWork<'_>) -> Result<(), Stop> {
     let shape = Shape::light_without(&work.checkpoint.given_up);
-    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size());
+    let covered = work.checkpoint.listed.place.and_then(|place| place.covered);
+    let held = HeldAhead::behind(&work.syncer.db, work.store.id, covered);
+    let reader = Reader::new(work, false, Some(held.clone()));
+    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size(), reader);
     // Of a full run, the bad records are known from its walk.
     let known_bad = quarantine::products_of_run(&work.syncer.db, work.lease.run_id).await?;
+    let mut group = Group::default();
     loop {
-        let (ask, page) = listing.page(work).await?;
-        let piece = match listing.judge(ask, &page) {
+        let (ask, read) = listing.page(work, &mut group).await?;
+        let (items, bytes) = (read.records, read.bytes);
+        let piece = match listing.judge(ask, read) {
             Turn::Piece(piece) => piece,
             Turn::Again => continue,
-            Turn::End(upto) => return end(work, &listing, upto).await,
+            Turn::End(upto) => {
+                group.store(work).await?;
+                return end(work, &listing, upto).await;
+            }
             Turn::Unordered => {
+                group.store(work).await?;
                 unordered(work);
                 return Ok(());
             }
         };
-        let mut compared = compare(work, &piece, &known_bad, listing.refuses()).await?;
-        let ids = piece.products.iter().map(|product| product.inventory_id);
-        let mut checkpoint = listing.checkpoint(work, ids);
-        note_dates(&mut checkpoint.newest, &page, &piece.products);
+        let checkpoint = group.checkpoint(work);
+        listing.note(&mut checkpoint.listed, piece.ids());
+        note_dates(&mut checkpoint.newest, piece.current_time.as_deref(), &piece.products);
+        let mut compared = compare(work, &held, piece, &known_bad, listing.refuses()).await?;
         if work.kind == RunKind::Full {
-            checkpoint.listed.repaired += compared.moved.len() as i64;
+            group.checkpoint(work).listed.repaired += compared.moved.len() as i64;
             // The walk has counted them.
             compared.unchanged = 0;
         }
-        let commit = Commit {
-            products: &compared.moved,
-            quarantined: &compared.bad,
-            found: &compared.found,
-            seen: compared.moved.len() + compared.bad.len() + compared.unchanged,
-            unchanged: compared.unchanged,
-            ..Commit::default()
-        };
-        work.commit(commit, checkpoint).await?;
-        debug!(page = ask.page, page.items = page.records().len(), page.bytes = page.bytes(), "page compared");
-        Listing::bounded(work)?;
-        if let Some(stop) = work.pause().await? {
-            return Err(stop);
+        let seen = compared.moved.len() + compared.bad.len() + compared.unchanged;
+        group.pages += u32::from(seen > 0);
+        group.seen += seen;
+        group.unchanged += compared.unchanged;
+        group.products.extend(compared.moved);
+        group.quarantined.extend(compared.bad);
+        group.found.extend(compared.found);
+        debug!(page = ask.page, page.items = items, page.bytes = bytes, "page compared");
+        if group.is_due(work, listing.is_ready()) {
+            group.store(work).await?;
+            Listing::bounded(work)?;
+            if let Some(stop) = work.pause().await? {
+                return Err(stop);
+            }
         }
     }
 }
 
 /// What a page says about what is held.
-struct Compared<'p> {
+struct Compared {
     /// Products of which prices or stock moved, as they are now.
-    moved: Vec<Product<'p>>,
+    moved: Vec<Product<'static>>,
     found: Vec<Finding>,
     unchanged: usize,
     /// Records that are no products and cannot be fetched by ID.
-    bad: Vec<Quarantined<'p>>,
+    bad: Vec<Quarantined<'static>>,
 }
 
-async fn compare<'p>(
+async fn compare(
     work: &AtWork<'_>,
-    piece: &Piece<'p>,
+    held: &HeldAhead,
+    piece: Piece,
     known_bad: &HashSet<i64>,
     lacks_parts: bool,
-) -> Result<Compared<'p>, StorageError> {
+) -> Result<Compared, StorageError> {
     let (db, store_id) = (&work.syncer.db, work.store.id);
     let held = match piece.upto {
-        Some(_) => products::held_between(db, store_id, piece.after, piece.upto).await?,
+        Some(upto) => held.take(piece.after, upto).await?,
         None => Vec::new(),
     };
     let by_id: HashMap<i64, &Held> = held.iter().map(|held| (held.inventory_id, held)).collect();
-    let mut compared = Compared { moved: Vec::new(), found: Vec::new(), unchanged: 0, bad: Vec::new() };
+    let same = piece.same.iter().filter(|id| !known_bad.contains(id)).count();
+    let mut compared = Compared { moved: Vec::new(), found: Vec::new(), unchanged: same, bad: Vec::new() };
     let mut look = |inventory_id| compared.found.push(Finding { inventory_id, kind: FindingKind::Look });
     let mut different = Vec::new();
     for product in &piece.products {
@@ -104,9 +119,6 @@ async fn compare<'p>(
     }
     let listed_bad: HashSet<i64> = piece.quarantined.iter().filter_map(|record| record.inventory_id).collect();
     listed_bad.difference(known_bad).for_each(|id| look(*id));
-    if work.kind != RunKind::Full {
-        compared.bad = piece.quarantined.iter().filter(|record| record.inventory_id.is_none()).cloned().collect();
-    }
     let ids: Vec<i64> = different.iter().map(|product| product.inventory_id).collect();
     let mut whole = if ids.is_empty() { HashMap::new() } else { products::load(db, store_id, &ids).await? };
     for product in different {
@@ -124,23 +136,31 @@ async fn compare<'p>(
             }
         }
     }
-    let listed: HashSet<i64> = piece.products.iter().map(|product| product.inventory_id).collect();
+    let listed: HashSet<i64> = piece.ids().collect();
     let missing = held.iter().filter(|held| !held.removed && !listed.contains(&held.inventory_id));
     let missing = missing.filter(|held| !listed_bad.contains(&held.inventory_id)).map(|held| held.inventory_id);
     compared.found.extend(missing.map(|inventory_id| Finding { inventory_id, kind: FindingKind::Missing }));
+    if work.kind != RunKind::Full {
+        compared.bad = piece.quarantined.into_iter().filter(|record| record.inventory_id.is_none()).collect();
+    }
     Ok(compared)
 }
 
 /// The end of the list: what is held behind it is missing.
 async fn end(work: &mut AtWork<'_>, listing: &Listing, upto: Option<i64>) -> Result<(), Stop> {
-    let behind = products::held_between(&work.syncer.db, work.store.id, upto, None).await?;
-    let missing = behind.iter().filter(|held| !held.removed);
-    let missing: Vec<_> =
-        missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }).collect();
-    let mut checkpoint = listing.checkpoint(work, std::iter::empty());
+    let missing = missing_behind(work, upto).await?;
+    let mut checkpoint = work.checkpoint.clone();
+    listing.note(&mut checkpoint.listed, std::iter::empty());
     checkpoint.listed.whole = checkpoint.listed.doubts.is_empty();
     checkpoint.phase = Phase::Look;
     note_missing(work, &missing, checkpoint).await
+}
+
+/// What is held behind the end of the list.
+pub async fn missing_behind(work: &AtWork<'_>, upto: Option<i64>) -> Result<Vec<Finding>, StorageError> {
+    let behind = products::held_between(&work.syncer.db, work.store.id, upto, None).await?;
+    let missing = behind.iter().filter(|held| !held.removed);
+    Ok(missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }).collect())
 }
 
 /// Writes down what is missing behind the end of the list, and moves the checkpoint behind it.

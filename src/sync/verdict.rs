@@ -7,8 +7,8 @@ use crate::domain::cursor::adapt;
 use crate::domain::error::ErrorClass;
 use crate::domain::learned::Learned;
 use crate::domain::run::{Checkpoint, Counts, RunKind, RunState, Verdict};
-use crate::storage::products;
 use crate::storage::runs::{End, Evidence};
+use crate::storage::{StorageError, products};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub async fn verdict(work: &AtWork<'_>) -> Result<End, Stop> {
         false => Verdict::Partial,
     };
     let error = (!doubts.is_empty()).then(|| doubts.join("; "));
-    let evidence = Some(evidence(work));
+    let evidence = Some(evidence(work).await?);
     Ok(End { state: RunState::Succeeded, verdict: Some(verdict), error_class: None, error, evidence })
 }
 
@@ -77,14 +77,20 @@ pub fn in_quarantine(work: &AtWork<'_>) -> Option<String> {
     (quarantined > 0).then(|| format!("{quarantined} records are in quarantine, see `netosync quarantine list {name}`"))
 }
 
-fn evidence(work: &AtWork<'_>) -> Evidence {
+async fn evidence(work: &AtWork<'_>) -> Result<Evidence, StorageError> {
     let listed = &work.checkpoint.listed;
     let swept = work.kind != RunKind::Incremental;
+    let mut newest = work.checkpoint.newest;
+    if swept && listed.whole && work.cursor.edited.is_none() {
+        // Products that came as they are held were not looked at for their date.
+        let edited = products::newest_edit(&work.syncer.db, work.store.id, newest.latest_believable()).await?;
+        edited.into_iter().for_each(|edited| newest.saw(edited));
+    }
     let least = work.syncer.config.fetch.overlap();
     // Bad records and refused selectors are no reason to list the same edits again.
-    let cursor = work.checkpoint.newest.cursor(work.cursor.edited).filter(|_| listed.whole);
+    let cursor = newest.cursor(work.cursor.edited).filter(|_| listed.whole);
     let adapted = adapt(work.overlap(), least, listed.late_secs.map(TimeDelta::seconds));
-    Evidence {
+    Ok(Evidence {
         repaired: listed.repaired,
         id_digest: Some(listed.digest).filter(|_| listed.whole && swept),
         cursor,
@@ -92,7 +98,7 @@ fn evidence(work: &AtWork<'_>) -> Evidence {
         streams: BTreeMap::new(),
         overlap_secs: (swept && work.cursor.edited.is_some()).then(|| adapted.num_seconds()),
         learned: Some(learned(work)).filter(|learned| *learned != work.store.learned),
-    }
+    })
 }
 
 /// What the answers have taught, on top of what the run began with.
@@ -108,9 +114,9 @@ fn learned(work: &AtWork<'_>) -> Learned {
         since: None,
     };
     match work.kind {
-        // It lists in full detail.
-        RunKind::Incremental => learned.page_size = listed.or(learned.page_size),
-        RunKind::Full | RunKind::Sweep | RunKind::Audit => learned.sweep_page_size = listed.or(learned.sweep_page_size),
+        // They list in full detail.
+        RunKind::Incremental | RunKind::Full => learned.page_size = listed.or(learned.page_size),
+        RunKind::Sweep | RunKind::Audit => learned.sweep_page_size = listed.or(learned.sweep_page_size),
     }
     learned.dated(&work.store.learned, *doubts_learned, work.syncer.clock.now())
 }

@@ -114,7 +114,7 @@ impl Walk<'_, '_> {
         let next = self.sequence.judge(number, page.records().len(), || {
             let ids = products.iter().map(|product| product.inventory_id);
             let known_bad = quarantined.iter().filter_map(|record| record.inventory_id);
-            let bad = quarantined.iter().filter(|record| record.inventory_id.is_none()).map(|record| record.raw);
+            let bad = quarantined.iter().filter(|record| record.inventory_id.is_none()).map(|record| &*record.raw);
             seen.page(ids.chain(known_bad), bad) > 0
         });
         if next != Next::Store {
@@ -130,9 +130,9 @@ impl Walk<'_, '_> {
             phase: Phase::Walk,
             ..self.work.checkpoint.clone()
         };
-        note_dates(&mut checkpoint.newest, page, &products);
+        note_dates(&mut checkpoint.newest, page.current_time.as_deref(), &products);
         let seen = products.len() + quarantined.len();
-        let commit = Commit { products: &products, quarantined: &quarantined, seen, ..Commit::default() };
+        let commit = Commit { products: &products, quarantined: &quarantined, seen, pages: 1, ..Commit::default() };
         self.work.commit(commit, checkpoint).await?;
         debug!(page = number, page.items = page.records().len(), page.bytes = page.bytes(), "page stored");
         self.position = number + 1;

@@ -157,7 +157,7 @@ async fn a_run_that_lost_its_lease_writes_no_record(db: TestDb) {
     commit(&db, &lease, &[("1", "{}")]).await;
     let stale = Lease { epoch: lease.epoch - 1, ..lease.clone() };
     let checkpoint = Checkpoint::default();
-    let bad = [Quarantined { inventory_id: None, reason: "r".to_owned(), raw: "x" }];
+    let bad = [Quarantined { inventory_id: None, reason: "r".to_owned(), raw: "x".into() }];
     let new = [Record { key: "2", data: "{}" }];
     let page = PageWrite { quarantined: &bad, ..page(&db, &stale, &new, &checkpoint) };
     let lost = records::commit_page(&db, page).await.expect_err("lost");

@@ -2,11 +2,15 @@
 //!
 //! Success is what `Ack` says and nothing else: an answer without it is a fault to be asked again, never an empty page.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::refusal;
 use crate::domain::error::{ErrorClass, RemoteError};
-use crate::domain::json::{self, Object};
+use crate::domain::json::{self, Members, Node, Tape};
+
+/// How far below an envelope the records lie: in `Item`, a list.
+const ELEMENTS: usize = 2;
 
 /// A page of records, still raw text.
 #[derive(Debug)]
@@ -45,20 +49,25 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
     if text.is_empty() {
         return Err(transient("the answer is empty"));
     }
-    let Some(mut envelope) = json::object(text) else {
+    let (whole, inner);
+    whole = Tape::shallow(text, ELEMENTS);
+    let Some(mut envelope) = whole.as_ref().and_then(|tape| tape.root().members()) else {
         return Err(transient("the answer is no JSON object, or ends too early"));
     };
-    if let Some(inner) = member(&envelope, "GetItemResponse") {
-        envelope = json::object(inner).ok_or_else(|| transient("GetItemResponse holds no JSON object"))?;
+    if let Some(wrapped) = member(&envelope, "GetItemResponse") {
+        inner = Tape::shallow(wrapped.raw(), ELEMENTS);
+        let members = inner.as_ref().and_then(|tape| tape.root().members());
+        envelope = members.ok_or_else(|| transient("GetItemResponse holds no JSON object"))?;
     }
     let said = || {
         ["Messages", "Error", "Errors"]
             .into_iter()
             .filter_map(|name| member(&envelope, name))
-            .flat_map(refusal::messages)
+            .flat_map(|said| refusal::messages(said.raw()))
             .collect::<Vec<_>>()
     };
-    let ack = member(&envelope, "Ack").and_then(json::text).unwrap_or_default();
+    let text_of = |name| member(&envelope, name).and_then(|value| json::text(value.raw()));
+    let ack = text_of("Ack").unwrap_or_default();
     let warnings = match ack.trim().to_ascii_lowercase().as_str() {
         "success" => Vec::new(),
         "warning" => said(),
@@ -68,7 +77,11 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
     };
     let mut slices = Vec::new();
     if let Some(item) = member(&envelope, "Item") {
-        records(item, 0, &mut slices)?;
+        if item.first() == b'[' {
+            item.elements().try_for_each(|element| records(element.raw(), 1, &mut slices))?;
+        } else {
+            records(item.raw(), 0, &mut slices)?;
+        }
     }
     let start = body.as_ptr() as usize;
     let range = |slice: &str| {
@@ -76,7 +89,7 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
         from..from + slice.len()
     };
     let records = slices.into_iter().map(range).collect();
-    let current_time = member(&envelope, "CurrentTime").and_then(json::text).map(std::borrow::Cow::into_owned);
+    let current_time = text_of("CurrentTime").map(Cow::into_owned);
     Ok(Page { body, records, lossy, current_time, warnings })
 }
 
@@ -85,7 +98,6 @@ fn records<'a>(raw: &'a str, depth: usize, out: &mut Vec<&'a str>) -> Result<(),
     match raw.as_bytes().first() {
         Some(b'[') if depth < json::MAX_DEPTH => {
             let elements = json::list(raw).ok_or_else(|| transient("Item is no readable list"))?;
-            out.reserve(elements.len());
             elements.into_iter().try_for_each(|element| records(element, depth + 1, out))
         }
         Some(b'{') => {
@@ -104,8 +116,8 @@ fn records<'a>(raw: &'a str, depth: usize, out: &mut Vec<&'a str>) -> Result<(),
     }
 }
 
-fn member<'a>(Object(members): &Object<'a>, wanted: &str) -> Option<&'a str> {
-    members.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+fn member<'t, 'a>(members: &Members<'t, 'a>, wanted: &str) -> Option<Node<'t, 'a>> {
+    members.clone().find(|(name, _)| name.name().eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
 }
 
 fn transient(message: impl Into<String>) -> RemoteError {

@@ -1,10 +1,11 @@
 //! Lists inside a record, in every shape they come in, to rows of the child tables (spec: Neto API §4.2, §5 quirks 2-4).
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::scalar::{self, Read};
-use crate::domain::catalogue::{Child, ChildTable, Column, Kind};
-use crate::domain::json::{self, Object};
+use crate::domain::catalogue::{CHILD_TABLES, CHILDREN, Child, ChildTable, Column, Kind};
+use crate::domain::json::{self, Node};
 use crate::domain::product::{Product, Row, Value};
 
 /// A list of the answer and the table its elements go to.
@@ -50,23 +51,46 @@ pub static COLLECTIONS: &[Collection] = &[
 
 static BANDS: Collection = collection("MultilevelBands", "MultiLevelBand", Child::PriceBands, None, "price");
 
+/// Columns of a child table that no member of an element fills.
+#[derive(Clone, Copy, Default)]
+struct Derived {
+    position: Option<usize>,
+    kind: Option<usize>,
+    group: Option<usize>,
+}
+
+static DERIVED: LazyLock<[Derived; CHILD_TABLES]> = LazyLock::new(|| {
+    std::array::from_fn(|child| {
+        let place = |name| CHILDREN[child].columns.iter().position(|column| column.name == name);
+        Derived { position: place("position"), kind: place("kind"), group: place("group_id") }
+    })
+});
+
+/// Where an element is in its list, and the price group it is in, if it is in one.
+#[derive(Clone, Copy)]
+struct At {
+    position: usize,
+    group: Option<i64>,
+}
+
 impl Collection {
-    /// Adds the elements of `raw` to the product. The error says what is wrong, for the quarantine.
-    pub fn read<'a>(&'static self, raw: &'a str, product: &mut Product<'a>) -> Result<(), String> {
-        self.read_elements(raw, None, product)
+    /// Adds the elements of `list` to the product. The error says what is wrong, for the quarantine.
+    pub fn read<'a>(&'static self, list: Node<'_, 'a>, product: &mut Product<'a>) -> Result<(), String> {
+        self.read_elements(list, None, product)
     }
 
     fn read_elements<'a>(
         &'static self,
-        raw: &'a str,
-        group_id: Option<i64>,
+        list: Node<'_, 'a>,
+        group: Option<i64>,
         product: &mut Product<'a>,
     ) -> Result<(), String> {
         let mut elements = Vec::new();
-        flatten(raw, self.member, 0, &mut elements).ok_or_else(|| format!("{}: not a readable list", self.field))?;
+        flatten(list, self.member, 0, &mut elements).ok_or_else(|| format!("{}: not a readable list", self.field))?;
+        product.children[self.child as usize].reserve(elements.len());
         for (position, element) in elements.into_iter().enumerate() {
             let (row, bands) = self
-                .row(element, position as i64, group_id)
+                .row(element, At { position, group })
                 .map_err(|reason| format!("{}[{position}]: {reason}", self.field))?;
             if let (Some(bands), Some(Value::Int(group))) = (bands, row.first()) {
                 BANDS.read_elements(bands, Some(*group), product)?;
@@ -76,47 +100,48 @@ impl Collection {
         Ok(())
     }
 
-    /// One element to a row; the second part is the raw text of the quantity bands inside a price group.
-    fn row<'a>(
-        &self,
-        element: &'a str,
-        position: i64,
-        group_id: Option<i64>,
-    ) -> Result<(Row<'a>, Option<&'a str>), String> {
+    /// One element to a row; the second part is the list of the quantity bands inside a price group.
+    fn row<'t, 'a>(&self, element: Node<'t, 'a>, at: At) -> Result<(Row<'a>, Option<Node<'t, 'a>>), String> {
         let table = self.child.table();
         let mut row = vec![Value::Null; table.columns.len()];
         let mut extra: Vec<(Cow<'a, str>, &'a str)> = Vec::new();
         let mut bands = None;
-        for (index, column) in table.columns.iter().enumerate() {
-            match column.name {
-                "position" => row[index] = Value::Int(position),
-                "kind" => row[index] = Value::Text(Cow::Borrowed(self.relation.unwrap_or_default())),
-                "group_id" => row[index] = group_id.map_or(Value::Null, Value::Int),
-                _ => {}
-            }
+        let derived = DERIVED[self.child as usize];
+        if let Some(column) = derived.position {
+            row[column] = Value::Int(at.position as i64);
         }
-        let mut set = |index: usize, name: Cow<'a, str>, value: &'a str, extra: &mut Vec<(Cow<'a, str>, &'a str)>| {
-            let read = scalar::read(table.columns[index].kind, value);
-            match read {
-                Read::Value(value) => row[index] = value,
-                Read::Rounded(read) => {
-                    row[index] = read;
-                    extra.push((name, value));
+        if let Some(column) = derived.kind {
+            row[column] = Value::Text(Cow::Borrowed(self.relation.unwrap_or_default()));
+        }
+        if let (Some(column), Some(group)) = (derived.group, at.group) {
+            row[column] = Value::Int(group);
+        }
+        let mut set =
+            |index: usize, name: Cow<'a, str>, value: Node<'t, 'a>, extra: &mut Vec<(Cow<'a, str>, &'a str)>| {
+                let read = scalar::read(table.columns[index].kind, value);
+                let value = value.raw();
+                match read {
+                    Read::Value(value) => row[index] = value,
+                    Read::Rounded(read) => {
+                        row[index] = read;
+                        extra.push((name, value));
+                    }
+                    Read::Keep => extra.push((name, value)),
+                    Read::Reject(expected) => return Err(format!("{name} {} is not {expected}", excerpt(value))),
                 }
-                Read::Keep => extra.push((name, value)),
-                Read::Reject(expected) => return Err(format!("{name} {} is not {expected}", excerpt(value))),
-            }
-            Ok(())
-        };
-        if element.starts_with('{') {
-            let Object(members) = json::object(element).ok_or("not a readable object")?;
-            for (name, value) in members {
-                if name.eq_ignore_ascii_case(BANDS.field) && self.child == Child::PriceGroups {
-                    bands = Some(value);
-                } else if let Some(index) = column_of(table, &name) {
+                Ok(())
+            };
+        if element.first() == b'{' {
+            let mut next = 0;
+            for (name, value) in element.members().ok_or("not a readable object")? {
+                let name = name.name();
+                if let Some(index) = column_of(table, &name, next) {
+                    next = index + 1;
                     set(index, name, value, &mut extra)?;
+                } else if self.child == Child::PriceGroups && name.eq_ignore_ascii_case(BANDS.field) {
+                    bands = Some(value);
                 } else {
-                    extra.push((name, value));
+                    extra.push((name, value.raw()));
                 }
             }
         } else {
@@ -138,50 +163,45 @@ impl Collection {
 
 /// Members without a column as one canonical JSON object; `None` when one of them cannot be stored.
 pub fn extra_value<'a>(members: Vec<(Cow<'_, str>, &str)>) -> Option<Value<'a>> {
-    let mut json = String::from("{");
-    for (name, value) in members {
-        if json.len() > 1 {
-            json.push(',');
-        }
-        json::write_string(&name, &mut json);
-        json.push(':');
-        json.push_str(value);
-    }
-    json.push('}');
-    json::canonical(&json).map(|text| Value::Text(Cow::Owned(text)))
+    json::canonical_object(members).map(|text| Value::Text(Cow::Owned(text)))
 }
 
-fn column_of(table: &ChildTable, name: &str) -> Option<usize> {
-    let named =
-        |column: &Column| column.kind != Kind::Json && column.api.iter().any(|api| api.eq_ignore_ascii_case(name));
+/// The column that a member of an element fills. Members mostly come in the order of the columns, so `next` is tried first.
+fn column_of(table: &ChildTable, name: &str, next: usize) -> Option<usize> {
+    let named = |column: &Column| {
+        column.kind != Kind::Json && column.api.iter().any(|api| *api == name || api.eq_ignore_ascii_case(name))
+    };
+    if table.columns.get(next).is_some_and(named) {
+        return Some(next);
+    }
     table.columns.iter().position(named)
 }
 
-/// Takes a list apart whatever its shape: wrapped, listed, single or nothing. `None` when it nests too deep or is
-/// no valid JSON.
-fn flatten<'a>(raw: &'a str, member: &str, depth: usize, out: &mut Vec<&'a str>) -> Option<()> {
+/// Takes a list apart whatever its shape: wrapped, listed, single or nothing. `None` when it nests too deep or has a name
+/// that is no text.
+fn flatten<'t, 'a>(list: Node<'t, 'a>, member: &str, depth: usize, out: &mut Vec<Node<'t, 'a>>) -> Option<()> {
     if depth > json::MAX_DEPTH {
         return None;
     }
-    match raw.as_bytes().first() {
-        Some(b'[') => {
-            for element in json::list(raw)? {
+    match list.first() {
+        b'[' => {
+            for element in list.elements() {
                 flatten(element, member, depth + 1, out)?;
             }
         }
-        Some(b'{') => {
-            let Object(members) = json::object(raw)?;
-            let mut wrapped = members.iter().filter(|(name, _)| name.eq_ignore_ascii_case(member)).peekable();
+        b'{' => {
+            let members = list.members()?;
+            let mut wrapped = members.clone().filter(|(name, _)| name.name().eq_ignore_ascii_case(member)).peekable();
             if wrapped.peek().is_some() {
                 for (_, value) in wrapped {
                     flatten(value, member, depth + 1, out)?;
                 }
-            } else if !members.iter().all(|(_, value)| json::is_nothing(value)) {
-                out.push(raw);
+            } else if !members.map(|(_, value)| value).all(Node::is_nothing) {
+                out.push(list);
             }
         }
-        _ if json::is_nothing(raw) => {}
-        _ => out.push(raw),
+        _ if list.is_nothing() => {}
+        _ => out.push(list),
     }
     Some(())
 }

@@ -1,7 +1,7 @@
 //! Where each field of a record goes, found by its name in any letter case (spec: Neto API §5, quirk 9).
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::collection::{COLLECTIONS, Collection};
 use crate::domain::catalogue::{Column, PRODUCT, TEXTS};
@@ -32,48 +32,94 @@ pub struct Slot {
     pub rank: usize,
 }
 
-/// The longest name we know is `WhenToRepeatOnStandingOrders`; longer ones are unknown.
-const LONGEST_NAME: usize = 64;
+/// The key's names.
+const IDS: [&str; 2] = ["InventoryID", "ID"];
 
 /// Finds what `name` is; `None` for a field no documentation names.
 pub fn target(name: &str) -> Option<Target> {
-    let mut buffer = [0; LONGEST_NAME];
-    let lower = buffer.get_mut(..name.len())?;
-    lower.copy_from_slice(name.as_bytes());
-    lower.make_ascii_lowercase();
-    targets().get(&*lower).copied()
+    static TARGETS: LazyLock<Names> = LazyLock::new(targets);
+    TARGETS.get(name)
+}
+
+/// Whether `name` is one of the key's names.
+pub fn is_id(name: &str) -> bool {
+    IDS.iter().any(|id| id.eq_ignore_ascii_case(name))
 }
 
 /// The custom field's own spelling, `Misc07`, for a name in any case.
-pub fn misc_name(name: &str) -> String {
-    format!("Misc{}", &name[4..])
+pub fn misc_name(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.starts_with("Misc") { name } else { Cow::Owned(format!("Misc{}", &name[4..])) }
 }
 
-fn targets() -> &'static HashMap<Box<[u8]>, Target> {
-    static TARGETS: OnceLock<HashMap<Box<[u8]>, Target>> = OnceLock::new();
-    TARGETS.get_or_init(|| {
-        let mut targets = HashMap::new();
-        let mut put = |name: &str, target| {
-            targets.insert(name.to_ascii_lowercase().into_bytes().into_boxed_slice(), target);
-        };
-        let slots = |columns: &'static [Column]| {
-            columns.iter().enumerate().flat_map(|(index, column)| {
-                column.api.iter().enumerate().map(move |(rank, name)| (*name, Slot { index, rank }))
-            })
-        };
-        slots(PRODUCT).for_each(|(name, slot)| put(name, Target::Product(slot)));
-        slots(TEXTS).for_each(|(name, slot)| put(name, Target::Text(slot)));
-        for number in 1..=52 {
-            put(&format!("Misc{number:02}"), Target::Misc);
+/// Names in any letter case and what they are. A page asks a hundred times a record, so it is a small open table whose hash looks at
+/// three words at the most, and not `std`'s, which is safe against strangers choosing the keys.
+struct Names {
+    /// A power of two, more than twice as many as there are names.
+    slots: Vec<Option<(Box<str>, Target)>>,
+}
+
+impl Names {
+    fn new(names: usize) -> Self {
+        Self { slots: (0..(names * 4).next_power_of_two()).map(|_| None).collect() }
+    }
+
+    fn put(&mut self, name: &str, target: Target) {
+        let place = self.place(name);
+        self.slots[place] = Some((name.into(), target));
+    }
+
+    fn get(&self, name: &str) -> Option<Target> {
+        self.slots[self.place(name)].as_ref().map(|(_, target)| *target)
+    }
+
+    /// Where a name is, or would be put.
+    fn place(&self, name: &str) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut place = hash(name.as_bytes()) & mask;
+        while let Some((known, _)) = &self.slots[place]
+            && **known != *name
+            && !known.eq_ignore_ascii_case(name)
+        {
+            place = (place + 1) & mask;
         }
-        for collection in COLLECTIONS {
-            put(collection.field, Target::Collection(collection));
-        }
-        for name in ["WarehouseLocations", "eBayItems", "eBayActiveItems", "eBayProductIDs"] {
-            put(name, Target::UntabledList);
-        }
-        put("InventoryID", Target::Id);
-        put("ID", Target::Id);
-        targets
-    })
+        place
+    }
+}
+
+/// The same for a name in every letter case: of its length, its first, its middle and its last eight bytes.
+fn hash(name: &[u8]) -> usize {
+    const LOWER: u64 = u64::from_ne_bytes([0x20; 8]);
+    const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+    let word = |bytes: &[u8]| u64::from_le_bytes(*bytes.first_chunk().expect("eight bytes")) | LOWER;
+    let words = if name.len() < 8 {
+        let mut padded = [0; 8];
+        padded[..name.len()].copy_from_slice(name);
+        [word(&padded), 0, 0]
+    } else {
+        let middle = name.len() / 2 - 4;
+        [word(name), word(&name[middle..]), word(&name[name.len() - 8..])]
+    };
+    let mixed = words.into_iter().fold(name.len() as u64, |hash, word| (hash ^ word).wrapping_mul(MIX).rotate_left(29));
+    (mixed >> 32) as usize
+}
+
+fn targets() -> Names {
+    let slots = |columns: &'static [Column]| {
+        columns.iter().enumerate().flat_map(|(index, column)| {
+            column.api.iter().enumerate().map(move |(rank, name)| (*name, Slot { index, rank }))
+        })
+    };
+    let misc: Vec<_> = (1..=52).map(|number| format!("Misc{number:02}")).collect();
+    let untabled = ["WarehouseLocations", "eBayItems", "eBayActiveItems", "eBayProductIDs"];
+    let all: Vec<(&str, Target)> = slots(PRODUCT)
+        .map(|(name, slot)| (name, Target::Product(slot)))
+        .chain(slots(TEXTS).map(|(name, slot)| (name, Target::Text(slot))))
+        .chain(misc.iter().map(|name| (name.as_str(), Target::Misc)))
+        .chain(COLLECTIONS.iter().map(|collection| (collection.field, Target::Collection(collection))))
+        .chain(untabled.map(|name| (name, Target::UntabledList)))
+        .chain(IDS.map(|name| (name, Target::Id)))
+        .collect();
+    let mut names = Names::new(all.len());
+    all.into_iter().for_each(|(name, target)| names.put(name, target));
+    names
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod collection;
 mod fields;
+mod glance;
 pub mod oauth;
 mod record;
 mod refusal;
@@ -18,6 +19,7 @@ mod tests;
 use crate::domain::store::Scheme;
 
 pub use answer::{Page, decode};
+pub use glance::likely_id;
 pub use record::{Reject, normalize};
 pub use request::{Shape, canary, fetch, walk};
 

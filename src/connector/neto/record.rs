@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::collection::{excerpt, extra_value};
 use super::fields::{self, Slot, Target};
 use super::scalar::{self, Read};
-use crate::domain::catalogue::{Column, PRODUCT, TEXTS};
-use crate::domain::json::{self, Object};
+use crate::domain::catalogue::{Column, Kind, PRODUCT, TEXTS};
+use crate::domain::json::{Members, Node, Tape};
 use crate::domain::product::{Product, Value};
 
 /// Why a record was put into quarantine.
@@ -21,19 +21,20 @@ pub struct Reject {
 /// Normalises the raw JSON of one record. `lossy` says that the page held bytes that are no UTF-8 and were replaced
 /// by U+FFFD; a record that shows one is marked in `extra` (spec §8, last lines).
 pub fn normalize(record: &str, lossy: bool) -> Result<Product<'_>, Reject> {
-    let Some(Object(members)) = json::object(record) else {
+    let tape = Tape::new(record);
+    let Some(members) = tape.as_ref().and_then(|tape| tape.root().members()) else {
         return Err(Reject { inventory_id: None, reason: format!("not an object: {}", excerpt(record)) });
     };
-    let inventory_id = inventory_id(&members).map_err(|reason| Reject { inventory_id: None, reason })?;
+    let inventory_id = inventory_id(members.clone()).map_err(|reason| Reject { inventory_id: None, reason })?;
     let reject = |reason| Reject { inventory_id: Some(inventory_id), reason };
     let mut reading = Reading {
         product: Product::empty(inventory_id),
-        filled: vec![None; PRODUCT.len() + TEXTS.len()],
+        filled: Vec::with_capacity(PRODUCT.len() + TEXTS.len()),
         misc: Vec::new(),
         extra: Vec::new(),
     };
     for (name, value) in members {
-        reading.member(name, value).map_err(reject)?;
+        reading.member(name.name(), value).map_err(reject)?;
     }
     if lossy && record.contains('\u{fffd}') {
         reading.extra.push((Cow::Borrowed("_netosync_lossy_text"), "true"));
@@ -42,16 +43,16 @@ pub fn normalize(record: &str, lossy: bool) -> Result<Product<'_>, Reject> {
 }
 
 /// `InventoryID` and `ID` are the same number and either may be absent.
-fn inventory_id(members: &[(Cow<'_, str>, &str)]) -> Result<i64, String> {
+fn inventory_id(members: Members<'_, '_>) -> Result<i64, String> {
     let mut found = None;
-    for (name, value) in members.iter().filter(|(name, _)| matches!(fields::target(name), Some(Target::Id))) {
-        match scalar::read(crate::domain::catalogue::Kind::Int, value) {
+    for (name, value) in members.map(|(name, value)| (name.name(), value)).filter(|(name, _)| fields::is_id(name)) {
+        match scalar::read(Kind::Int, value) {
             Read::Value(Value::Null) => {}
             Read::Value(Value::Int(id)) if id > 0 => match found {
                 Some(other) if other != id => return Err(format!("InventoryID and ID differ: {other} and {id}")),
                 _ => found = Some(id),
             },
-            _ => return Err(format!("{name} {} is not a positive whole number", excerpt(value))),
+            _ => return Err(format!("{name} {} is not a positive whole number", excerpt(value.raw()))),
         }
     }
     found.ok_or_else(|| "InventoryID is missing".to_owned())
@@ -60,23 +61,30 @@ fn inventory_id(members: &[(Cow<'_, str>, &str)]) -> Result<i64, String> {
 /// A record half read.
 struct Reading<'a> {
     product: Product<'a>,
-    /// For every column that has a value: which of its API fields gave it, and the raw text.
-    filled: Vec<Option<(usize, &'a str)>>,
+    /// The columns that have a value.
+    filled: Vec<Filled<'a>>,
     misc: Vec<(Cow<'a, str>, &'a str)>,
     extra: Vec<(Cow<'a, str>, &'a str)>,
 }
 
+/// A column that has a value, which of its API fields gave it, and the raw text.
+struct Filled<'a> {
+    column: &'static Column,
+    rank: usize,
+    raw: &'a str,
+}
+
 impl<'a> Reading<'a> {
-    fn member(&mut self, name: Cow<'a, str>, value: &'a str) -> Result<(), String> {
+    fn member(&mut self, name: Cow<'a, str>, value: Node<'_, 'a>) -> Result<(), String> {
         match fields::target(&name) {
             Some(Target::Id) => {}
             Some(Target::Product(slot)) => self.column(PRODUCT, slot, name, value)?,
             Some(Target::Text(slot)) => self.column(TEXTS, slot, name, value)?,
-            Some(Target::Misc) if json::is_nothing(value) => {}
-            Some(Target::Misc) => self.misc.push((Cow::Owned(fields::misc_name(&name)), value)),
+            Some(Target::Misc) if value.is_nothing() => {}
+            Some(Target::Misc) => self.misc.push((fields::misc_name(name), value.raw())),
             Some(Target::Collection(collection)) => collection.read(value, &mut self.product)?,
-            Some(Target::UntabledList) if json::is_nothing(value) => {}
-            Some(Target::UntabledList) | None => self.extra.push((name, value)),
+            Some(Target::UntabledList) if value.is_nothing() => {}
+            Some(Target::UntabledList) | None => self.extra.push((name, value.raw())),
         }
         Ok(())
     }
@@ -88,10 +96,11 @@ impl<'a> Reading<'a> {
         columns: &'static [Column],
         slot: Slot,
         name: Cow<'a, str>,
-        raw: &'a str,
+        value: Node<'_, 'a>,
     ) -> Result<(), String> {
         let column = &columns[slot.index];
-        let value = match scalar::read(column.kind, raw) {
+        let raw = value.raw();
+        let value = match scalar::read(column.kind, value) {
             Read::Value(value) => value,
             Read::Rounded(value) => {
                 self.extra.push((name.clone(), raw));
@@ -107,24 +116,27 @@ impl<'a> Reading<'a> {
             Value::Text(text) if column.name == "parent_sku" && matches!(text.trim(), "" | "0") => Value::Null,
             other => other,
         };
-        if value == Value::Null {
+        if matches!(value, Value::Null) {
             return Ok(());
         }
-        let (cells, filled) = if std::ptr::eq(columns, PRODUCT) {
-            (&mut self.product.fields, &mut self.filled[slot.index])
+        let cells = if std::ptr::eq(columns, PRODUCT) { &mut self.product.fields } else { &mut self.product.texts };
+        let cell = &mut cells[slot.index];
+        if matches!(cell, Value::Null) {
+            *cell = value;
+            self.filled.push(Filled { column, rank: slot.rank, raw });
+            return Ok(());
+        }
+        let filled = self.filled.iter_mut().find(|filled| std::ptr::eq(filled.column, column));
+        let filled = filled.expect("a cell with a value was filled");
+        if *cell == value {
+            return Ok(());
+        }
+        if filled.rank <= slot.rank {
+            self.extra.push((name, raw));
         } else {
-            (&mut self.product.texts, &mut self.filled[PRODUCT.len() + slot.index])
-        };
-        match *filled {
-            Some(_) if cells[slot.index] == value => {}
-            Some((rank, _)) if rank <= slot.rank => self.extra.push((name, raw)),
-            earlier => {
-                if let Some((rank, raw)) = earlier {
-                    self.extra.push((Cow::Borrowed(column.api[rank]), raw));
-                }
-                cells[slot.index] = value;
-                *filled = Some((slot.rank, raw));
-            }
+            self.extra.push((Cow::Borrowed(column.api[filled.rank]), filled.raw));
+            *cell = value;
+            (filled.rank, filled.raw) = (slot.rank, raw);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::catalogue::Kind;
-use crate::domain::json;
+use crate::domain::json::{self, Node};
 use crate::domain::product::Value;
 
 /// What reading a value gave.
@@ -25,8 +25,16 @@ pub enum Read<'a> {
     Reject(&'static str),
 }
 
-/// Reads the raw JSON text of a value for a column of `kind`.
-pub fn read(kind: Kind, raw: &str) -> Read<'_> {
+/// Reads a value for a column of `kind`.
+pub fn read<'a>(kind: Kind, value: Node<'_, 'a>) -> Read<'a> {
+    match value.plain() {
+        Some(text) => read_text(kind, Cow::Borrowed(text)),
+        None => read_raw(kind, value.raw()),
+    }
+}
+
+/// [`read`], of the raw JSON text of a value.
+fn read_raw(kind: Kind, raw: &str) -> Read<'_> {
     let text = match raw.as_bytes().first() {
         None | Some(b'n') => return Read::Value(Value::Null),
         Some(b'{' | b'[') => {
@@ -38,6 +46,11 @@ pub fn read(kind: Kind, raw: &str) -> Read<'_> {
         },
         Some(_) => Cow::Borrowed(raw),
     };
+    read_text(kind, text)
+}
+
+/// [`read`], of a string without its quotes, or of a number or a truth value as it is spelled.
+fn read_text(kind: Kind, text: Cow<'_, str>) -> Read<'_> {
     if kind == Kind::Text {
         // `""`, `null` and no field at all say the same, and a store may say it differently each time.
         return Read::Value(if text.is_empty() { Value::Null } else { Value::Text(text) });
@@ -51,7 +64,7 @@ pub fn read(kind: Kind, raw: &str) -> Read<'_> {
         Kind::Int => whole(text).map_or(Read::Reject("a whole number"), |number| Read::Value(Value::Int(number))),
         Kind::Decimal => decimal(text).map_or(Read::Reject("a decimal of at most 28 digits"), |number| {
             let value = Value::Decimal(number);
-            if significant_digits(number) > SQLITE_EXACT_DIGITS { Read::Rounded(value) } else { Read::Value(value) }
+            if has_more_digits(number) { Read::Rounded(value) } else { Read::Value(value) }
         }),
         Kind::Bool => boolean(text).map_or(Read::Keep, |truth| Read::Value(Value::Bool(truth))),
         Kind::Time | Kind::LocalTime | Kind::Date if is_zero_date(text) => Read::Value(Value::Null),
@@ -68,12 +81,17 @@ pub fn read(kind: Kind, raw: &str) -> Read<'_> {
 /// SQLite's NUMERIC affinity keeps this many significant digits exactly (design §7).
 const SQLITE_EXACT_DIGITS: u32 = 15;
 
-fn significant_digits(number: Decimal) -> u32 {
-    number.normalize().mantissa().unsigned_abs().checked_ilog10().map_or(0, |digits| digits + 1)
+/// Whether a number has more significant digits than [`SQLITE_EXACT_DIGITS`].
+fn has_more_digits(number: Decimal) -> bool {
+    let bound = 10_u128.pow(SQLITE_EXACT_DIGITS);
+    number.mantissa().unsigned_abs() >= bound && number.normalize().mantissa().unsigned_abs() >= bound
 }
 
 /// A decimal as the store writes it: plain, with an exponent, or with thousands separators (`1,234.50`).
 fn decimal(text: &str) -> Option<Decimal> {
+    if let Some(plain) = plain_decimal(text.as_bytes()) {
+        return Some(plain);
+    }
     let text = text.strip_prefix('+').unwrap_or(text);
     if !text.as_bytes().last()?.is_ascii_digit() && !text.ends_with('.') {
         return None;
@@ -88,6 +106,26 @@ fn decimal(text: &str) -> Option<Decimal> {
         return None; // rust_decimal would read Rust's digit separators
     }
     Decimal::from_str_exact(text).ok()
+}
+
+/// The spelling nearly all decimals have: at most 18 digits, with a point among them or none. `None` for every other.
+fn plain_decimal(text: &[u8]) -> Option<Decimal> {
+    let (sign, digits) = text.strip_prefix(b"-").map_or((1, text), |digits| (-1, digits));
+    if digits.len() > 18 || !digits.first()?.is_ascii_digit() || !digits.last()?.is_ascii_digit() {
+        return None;
+    }
+    let mut number = 0;
+    let mut point = None;
+    for (place, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => number = number * 10 + i64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(place),
+            _ => return None,
+        }
+    }
+    let scale = point.map_or(0, |place| digits.len() - 1 - place);
+    // A negative zero keeps its sign the long way.
+    (number != 0 || sign > 0).then(|| Decimal::new(sign * number, u32::try_from(scale).unwrap_or_default()))
 }
 
 /// Takes the separators out of `1,234,567.89`; `None` where the commas do not part groups of three.
@@ -114,6 +152,11 @@ fn whole(text: &str) -> Option<i64> {
 fn boolean(text: &str) -> Option<bool> {
     const TRUE: [&str; 5] = ["true", "1", "y", "yes", "t"];
     const FALSE: [&str; 5] = ["false", "0", "n", "no", "f"];
+    match text {
+        "True" | "1" => return Some(true),
+        "False" | "0" => return Some(false),
+        _ => {} // all other spellings are rare
+    }
     let is = |word: &&str| text.eq_ignore_ascii_case(word);
     if TRUE.iter().any(is) {
         Some(true)
@@ -138,6 +181,9 @@ struct Moment {
 impl Moment {
     /// `YYYY-MM-DD`, then optionally a space or `T`, `HH:MM[:SS[.fraction]]` and `Z` or `±HH[:]MM`.
     fn parse(text: &str) -> Option<Self> {
+        if let Some(local) = plain_time(text.as_bytes()) {
+            return Some(Self { local, offset: None });
+        }
         let number = |range: std::ops::Range<usize>| -> Option<u32> {
             let part = text.get(range)?;
             if part.bytes().all(|byte| byte.is_ascii_digit()) { part.parse().ok() } else { None }
@@ -170,6 +216,19 @@ impl Moment {
     }
 }
 
+/// `YYYY-MM-DD HH:MM:SS`, as all times of the platform are written. `None` for every other spelling, and for a time that there is not.
+fn plain_time(text: &[u8]) -> Option<NaiveDateTime> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ', h1, h2, b':', i1, i2, b':', s1, s2] = *text else {
+        return None;
+    };
+    let pair = |tens: u8, ones: u8| {
+        (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+    };
+    let year = pair(y1, y2)? * 100 + pair(y3, y4)?;
+    let date = NaiveDate::from_ymd_opt(year.cast_signed(), pair(m1, m2)?, pair(d1, d2)?)?;
+    date.and_hms_opt(pair(h1, h2)?, pair(i1, i2)?, pair(s1, s2)?)
+}
+
 /// `""`, `Z`, `+10:00`, `-0930`, `+10`; the outer `None` is a zone that cannot be read.
 #[expect(clippy::option_option, reason = "unreadable and absent are different answers")]
 fn offset(zone: &str) -> Option<Option<TimeDelta>> {
@@ -191,6 +250,15 @@ fn offset(zone: &str) -> Option<Option<TimeDelta>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::json::Tape;
+
+    /// A value as it stands in a record; what is no JSON as it is.
+    fn read(kind: Kind, raw: &str) -> Read<'_> {
+        match Tape::new(raw) {
+            Some(tape) => super::read(kind, tape.root()),
+            None => read_raw(kind, raw),
+        }
+    }
 
     fn value(kind: Kind, raw: &str) -> String {
         match read(kind, raw) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::catalogue::{Child, PRODUCT, TEXTS};
 use crate::domain::error::ErrorClass;
+use crate::domain::light;
 use crate::domain::product::{Product, Value};
 
 fn fixture(name: &str) -> String {
@@ -255,6 +256,68 @@ fn the_order_of_keys_and_of_keyed_lists_makes_no_change() {
     assert_eq!(one(a).content_hash(), one(b).content_hash());
     let c = r#"{"ID":1,"SKU":"A","RRP":"5.01","Categories":[{"CategoryID":1},{"CategoryID":2}],"X":{"a":1,"b":2}}"#;
     assert_ne!(one(a).content_hash(), one(c).content_hash());
+}
+
+/// Every product of every recorded page.
+fn recorded() -> Vec<Product<'static>> {
+    const PAGES: [&str; 8] = [
+        "getitem-page-rich.json",
+        "getitem-page-variants.json",
+        "getitem-page-idscan.json",
+        "getitem-page-quirks.json",
+        "getitem-page-single-object.json",
+        "getitem-page-wrapped.json",
+        "ack-warning.json",
+        "getitem-page-empty.json",
+    ];
+    let of_page = |name: &str| products(&page(name)).into_iter().map(Product::into_static).collect::<Vec<_>>();
+    PAGES.iter().flat_map(|name| of_page(name)).collect()
+}
+
+#[test]
+fn a_product_outlives_its_page_unchanged() {
+    let page = page("getitem-page-rich.json");
+    for product in products(&page) {
+        assert_eq!(product.clone().into_static(), product);
+    }
+}
+
+/// The hashes are in every user's database: another hash for the same answer rewrites every product there, which is
+/// what [`crate::domain::product::MAPPING_VERSION`] is for and nothing else.
+#[test]
+fn the_hashes_of_recorded_products_never_change() {
+    let hex = |hash: [u8; 16]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hashes: Vec<_> = recorded()
+        .iter()
+        .map(|product| (product.inventory_id, hex(product.content_hash()), hex(light::hash(product))))
+        .collect();
+    let hashes: Vec<_> = hashes.iter().map(|(id, content, light)| (*id, content.as_str(), light.as_str())).collect();
+    assert_eq!(
+        hashes,
+        [
+            (48211, "e1795ef330d344c220024a3d1021b9ab", "394987d727aba0f9abe042de2418df54"),
+            (50300, "8f1a9de394e50cd949e6aae36a835a4d", "b3e51793bb301ca806993ad7818247c3"),
+            (51990, "d48cd0639e221a4302b6a85c81c64c58", "49dfb424fe519bd86d785c82e0dc9952"),
+            (50301, "82909f7896a640ad94616b3962c6de99", "387a7e99e7986e7dd475e2da8157629b"),
+            (50302, "8d43c6cbb4fe377b7fac0786bf80bd0b", "6be6b2b3b2e75c29816af986cd347e4c"),
+            (50303, "05bfd3a8c7c1246e462863c1b08bf614", "8cbea7cb232cca0c2ac3c37dea7ec81d"),
+            (50304, "179a07af79af35cba33ee76ac95303cd", "f98ee8e68c6eb73fcddf09f1f185f797"),
+            (48000, "106174f664aadd2dbdc8c3d0225cf035", "4401d0ce561ee6a3c7893df5de4bcd89"),
+            (48001, "2d316613c9181713a8e8f810c1d2189a", "f0cc33fe7a12cdb6a05d8c4aa79946df"),
+            (48002, "118f76a7cc685bf4a49ce63b7cdafdb3", "b86d4b34b7713d9b93f98cb83cecaa04"),
+            (48003, "9e0ac86b82203df176c8cd1f50d2a890", "8f805dc9ffd7d625418ba6d58ef79c2d"),
+            (48004, "d6b812094d22a377e76d0d582fdd134a", "1e3bb0848a0507e51701c4e2fb0b3fab"),
+            (48005, "0172896ee58f5ecab9e30f07a129d476", "4bd1f0016f8fc16d7bee8864bcbea6c5"),
+            (60001, "c5b07732e671bc6b46304e6c58124782", "da7410df6ee8283212ae70d649b1a193"),
+            (60002, "3df40e6967da0318ee63258d45fabe2d", "5f838fd30e5abd215e5243eb12de6e7a"),
+            (60003, "26cc279ee102028f08e1b1587f1bf63d", "5434a8380dae836e167e4dbf201a206b"),
+            (60004, "f6ecb8b0b2b291d295356e769bcf3d3b", "a11e49c65307289c0b97ee3df0a3fe56"),
+            (60001, "c5b07732e671bc6b46304e6c58124782", "da7410df6ee8283212ae70d649b1a193"),
+            (60001, "131a12e3c4e4945eae3411ffbcca53e3", "dc8260b74c73ee42ec9a808270a23bb0"),
+            (60010, "42d2a9cd7d214366b0908fae8edbb42f", "80b3affd026b20afd5615656061a37cc"),
+            (48211, "9755794784156c2fe7d7630119c3a4b3", "705b75bc6e62685c1674ca5d8803f5c4"),
+        ]
+    );
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //!
 //! [`super::products`] and [`super::records`] say what is written; nobody else writes mirrored rows.
 
+mod copy;
 pub(super) mod postgres;
 mod rows;
 pub(super) mod sqlite;
 mod transaction;
+
+use std::borrow::Cow;
 
 use chrono::DateTime;
 
@@ -23,7 +26,15 @@ pub struct Quarantined<'a> {
     /// Which field, which value, what was expected.
     pub reason: String,
     /// The record as sent.
-    pub raw: &'a str,
+    pub raw: Cow<'a, str>,
+}
+
+impl Quarantined<'_> {
+    /// The same, borrowing nothing of its page.
+    #[must_use]
+    pub fn into_static(self) -> Quarantined<'static> {
+        Quarantined { raw: Cow::Owned(self.raw.into_owned()), ..self }
+    }
 }
 
 /// A value that a database hands back as text.

@@ -18,8 +18,8 @@ use crate::storage::{Database, Pools, StorageError};
 /// Products copied at once.
 const CHUNK: i64 = 2000;
 
-/// What is ours of a product: ID, content hash, first seen, changed, removed, hash of the light part.
-type Own = (i64, Vec<u8>, DateTime<Utc>, DateTime<Utc>, Option<DateTime<Utc>>, Option<Vec<u8>>);
+/// What is ours of a product: ID, content hash, first seen, changed, removed, hashes of the light part and of the answer.
+type Own = (i64, Vec<u8>, DateTime<Utc>, DateTime<Utc>, Option<DateTime<Utc>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Copies what is ours of every product of a store, removed ones included, and its light part.
 ///
@@ -65,7 +65,7 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
 
     let mut target = Transaction::begin(to).await?;
     let (mut rows, mut wholes, mut texts) = (Rows::part_of_products(&light::COMPARED), Rows::products(), Rows::texts());
-    for (id, hash, first_seen, changed, removed, light) in &own {
+    for (id, hash, first_seen, changed, removed, light, answer) in &own {
         let leading = [
             Cell::Int(store_id),
             Cell::Int(*id),
@@ -74,6 +74,7 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
             Cell::Time(*changed),
             removed.map_or(Cell::Null, Cell::Time),
             light.as_deref().map_or(Cell::Null, Cell::Bytes),
+            answer.as_deref().map_or(Cell::Null, Cell::Bytes),
         ];
         if let Some(whole) = whole.get(id) {
             wholes.push(&leading, &whole.fields);
@@ -107,7 +108,7 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
 }
 
 async fn own(db: &Database, store_id: i64, after: i64) -> sqlx::Result<Vec<Own>> {
-    const SQL: &str = "/* copy_light */ SELECT inventory_id, content_hash, first_seen_at, changed_at, removed_at, light_hash \
+    const SQL: &str = "/* copy_light */ SELECT inventory_id, content_hash, first_seen_at, changed_at, removed_at, light_hash, answer_hash \
          FROM products WHERE store_id = $1 AND inventory_id > $2 ORDER BY inventory_id LIMIT $3";
     match db.pools() {
         Pools::Postgres(pool) => sqlx::query_as(SQL).bind(store_id).bind(after).bind(CHUNK).fetch_all(pool).await,

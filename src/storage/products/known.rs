@@ -32,8 +32,8 @@ impl Transaction {
     /// Hash and state of those of the products that are stored.
     pub(super) async fn known(&mut self, store_id: i64, ids: &[i64]) -> sqlx::Result<HashMap<i64, Known>> {
         let sql = format!(
-            "/* commit_page */ SELECT inventory_id, content_hash, removed_at IS NOT NULL, light_hash IS NOT NULL \
-             FROM products \
+            "/* commit_page */ SELECT inventory_id, content_hash, removed_at IS NOT NULL, light_hash IS NOT NULL, \
+             answer_hash IS NOT NULL FROM products \
              WHERE store_id = $1 AND inventory_id {}",
             self.among()
         );
@@ -41,7 +41,7 @@ impl Transaction {
             let hash: Vec<u8> = row.try_get(1)?;
             // A hash of another length is of another program version: it counts as different.
             let hash = ContentHash::try_from(hash).unwrap_or_default();
-            Ok((row.try_get(0)?, Known { hash, removed: row.try_get(2)?, light: row.try_get(3)? }))
+            Ok((row.try_get(0)?, Known { hash, removed: row.try_get(2)?, light: row.try_get(3)?, told: row.try_get(4)? }))
         });
         Ok(rows.into_iter().collect())
     }

@@ -10,6 +10,7 @@ mod replay;
 mod sweep;
 mod transaction;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,15 +19,16 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 pub(super) use self::copy::copy_light;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
-pub use self::sweep::{Held, held_between, held_ids, load, witnesses};
+pub use self::sweep::{Held, held_between, held_ids, held_next, load, newest_edit, witnesses};
 pub use super::page::Quarantined;
 use super::page::{Cell, Rows, Transaction};
 use super::{Database, StorageError};
+use crate::domain::added;
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::change::Change;
 use crate::domain::finding::Finding;
 use crate::domain::light;
-use crate::domain::product::{ContentHash, Product};
+use crate::domain::product::{AnswerHash, ContentHash, Product};
 use crate::domain::run::{Checkpoint, Counts, Lease};
 use crate::entity::products;
 
@@ -93,7 +95,7 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
     let writes = Writes::new(source, page.products, &plan, &known, &old);
     tx.write(&writes).await?;
-    tx.relight(store_id, &plan.relit(page.products)).await?;
+    tx.hash(store_id, &plan.missing_hashes(page.products)).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.found(page.lease.run_id, page.found).await?;
     tx.done(page.lease.run_id, page.done).await?;
@@ -101,12 +103,17 @@ async fn write_page(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<
     Ok(Some(counts))
 }
 
+/// Stands for the hash of the answer where no single record tells all of the product, which no record has.
+const TOLD_BY_SEVERAL: &[u8] = &[];
+
 /// What the database knows of a product before its page is written.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     hash: ContentHash,
     /// Whether the hash of the light part is there too, which products stored by an early version lack.
     light: bool,
+    /// Whether it is known which record told it, or that several did; an early version did not ask.
+    told: bool,
     removed: bool,
 }
 
@@ -115,8 +122,8 @@ struct Known {
 struct Plan {
     inserted: Vec<usize>,
     updated: Vec<usize>,
-    /// Unchanged, but without the hash of the light part.
-    unlit: Vec<usize>,
+    /// Unchanged, but without the hashes that an early version did not have.
+    unhashed: Vec<usize>,
     hashes: Vec<ContentHash>,
     /// Hashes of the light parts, of products that are written.
     lights: Vec<ContentHash>,
@@ -129,19 +136,20 @@ impl Plan {
             match known.get(&product.inventory_id) {
                 None => plan.inserted.push(index),
                 Some(known) if known.hash != *hash || known.removed => plan.updated.push(index),
-                Some(known) if !known.light => plan.unlit.push(index),
+                Some(known) if !known.light || !known.told && product.answer.is_some() => plan.unhashed.push(index),
                 Some(_) => {}
             }
         }
         plan.lights = vec![ContentHash::default(); products.len()];
-        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unlit) {
+        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unhashed) {
             plan.lights[*index] = light::hash(&products[*index]);
         }
         plan
     }
 
-    fn relit(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash)> {
-        self.unlit.iter().map(|index| (products[*index].inventory_id, self.lights[*index])).collect()
+    fn missing_hashes(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash, Option<AnswerHash>)> {
+        let hashes = |index: &usize| (products[*index].inventory_id, self.lights[*index], products[*index].answer);
+        self.unhashed.iter().map(hashes).collect()
     }
 }
 
@@ -149,8 +157,18 @@ impl Plan {
 struct Feed<'a> {
     product: &'a Product<'a>,
     kind: &'static str,
-    /// Field to old and new value; of a product that is new, all it has.
-    fields: String,
+    /// Field to old and new value. Of a product that is new it is all it has, which is written when it is sent ([`Feed::fields`]):
+    /// it is larger than everything else that is written of a product.
+    fields: Option<String>,
+}
+
+impl Feed<'_> {
+    fn fields(&self) -> Cow<'_, str> {
+        match &self.fields {
+            Some(fields) => fields.into(),
+            None => added::fields(self.product).into(),
+        }
+    }
 }
 
 /// Where rows come from.
@@ -166,6 +184,12 @@ struct Source {
 /// The rows of a page, table by table.
 struct Writes<'a> {
     source: Source,
+    /// Products that are new.
+    added: Vec<i64>,
+    /// Their rows.
+    new_products: Rows<'a>,
+    new_texts: Rows<'a>,
+    /// Rows of products that are there.
     products: Rows<'a>,
     texts: Rows<'a>,
     children: Vec<Rows<'a>>,
@@ -184,6 +208,9 @@ impl<'a> Writes<'a> {
     ) -> Self {
         let mut writes = Self {
             source,
+            added: Vec::with_capacity(plan.inserted.len()),
+            new_products: Rows::new_products(),
+            new_texts: Rows::new_texts(),
             products: Rows::products(),
             texts: Rows::texts(),
             children: CHILDREN.iter().map(Rows::children).collect(),
@@ -192,44 +219,38 @@ impl<'a> Writes<'a> {
         };
         for &index in &plan.inserted {
             let product = &page[index];
-            writes.product(product, &plan.hashes[index], &plan.lights[index]);
-            writes.texts(product);
+            writes.added.push(product.inventory_id);
+            writes.new_products.push(&writes.own(product, &plan.hashes[index], &plan.lights[index]), &product.fields);
+            writes.new_texts.push(&writes.keys(product), &product.texts);
             for child in 0..CHILDREN.len() {
-                // Rows left over from a product somebody deleted by hand would stand in the way.
-                writes.replaced[child].push(product.inventory_id);
                 writes.child(product, child);
             }
-            let fields = Change::between(&Product::empty(product.inventory_id), product).fields;
-            writes.feed.push(Feed { product, kind: "added", fields: serde_json::Value::from(fields).to_string() });
+            writes.feed.push(Feed { product, kind: "added", fields: None });
         }
         for &index in &plan.updated {
             let product = &page[index];
             let id = product.inventory_id;
             let change = Change::between(&old[&id], product);
-            writes.product(product, &plan.hashes[index], &plan.lights[index]);
+            writes.products.push(&writes.own(product, &plan.hashes[index], &plan.lights[index]), &product.fields);
             if change.texts {
-                writes.texts(product);
+                writes.texts.push(&writes.keys(product), &product.texts);
             }
             for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
                 writes.replaced[child].push(id);
                 writes.child(product, child);
             }
             let kind = if known[&id].removed { "restored" } else { "changed" };
-            let fields = serde_json::Value::from(change.fields).to_string();
+            let fields = Some(serde_json::Value::from(change.fields).to_string());
             writes.feed.push(Feed { product, kind, fields });
         }
         writes
     }
 
-    fn product(&mut self, product: &'a Product<'a>, hash: &'a ContentHash, light: &'a ContentHash) {
+    fn own(&self, product: &'a Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 8] {
         let now = Cell::Time(self.source.now);
-        let keys = self.keys(product);
-        let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light)];
-        self.products.push(&own, &product.fields);
-    }
-
-    fn texts(&mut self, product: &'a Product<'a>) {
-        self.texts.push(&self.keys(product), &product.texts);
+        let [store, id] = self.keys(product);
+        let answer = Cell::Bytes(product.answer.as_ref().map_or(TOLD_BY_SEVERAL, |hash| hash));
+        [store, id, Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light), answer]
     }
 
     fn child(&mut self, product: &'a Product<'a>, child: usize) {

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::domain::product::{ContentHash, Product};
+use crate::domain::product::{AnswerHash, ContentHash, Product};
 use crate::entity::findings;
 use crate::entity::products::{self as entity, Column};
 use crate::storage::page::Transaction;
@@ -19,12 +20,14 @@ pub struct Held {
     pub inventory_id: i64,
     /// Hash of its light part ([`crate::domain::light::hash`]), if it is known.
     pub light: Option<ContentHash>,
+    /// Hash of the record that tells it, if one record does.
+    pub answer: Option<AnswerHash>,
     /// Whether it is marked removed.
     pub removed: bool,
 }
 
-/// ID, hash of the light part, whether it is marked removed.
-type Row = (i64, Option<Vec<u8>>, bool);
+/// ID, hash of the light part, hash of the answer, whether it is marked removed.
+type Row = (i64, Option<Vec<u8>>, Option<Vec<u8>>, bool);
 
 /// The products held with IDs above `after` and up to `upto` (without bounds, where there are none), by ID.
 ///
@@ -36,23 +39,71 @@ pub async fn held_between(
     after: Option<i64>,
     upto: Option<i64>,
 ) -> Result<Vec<Held>, StorageError> {
-    const SQL: &str = "/* held_between */ SELECT inventory_id, light_hash, removed_at IS NOT NULL FROM products \
-         WHERE store_id = $1 AND inventory_id > $2 AND inventory_id <= $3 ORDER BY inventory_id";
+    held(db, store_id, after, upto, i64::MAX).await
+}
+
+/// The next `limit` products held behind `after`, by ID, removed ones included.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn held_next(
+    db: &Database,
+    store_id: i64,
+    after: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Held>, StorageError> {
+    held(db, store_id, after, None, limit as i64).await
+}
+
+async fn held(
+    db: &Database,
+    store_id: i64,
+    after: Option<i64>,
+    upto: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Held>, StorageError> {
+    // Every column is in one index of the table, so no row of it is read.
+    const SQL: &str = "/* held */ SELECT inventory_id, light_hash, answer_hash, removed_at IS NOT NULL FROM products \
+         WHERE store_id = $1 AND inventory_id > $2 AND inventory_id <= $3 ORDER BY inventory_id LIMIT $4";
     let (after, upto) = (after.unwrap_or(i64::MIN), upto.unwrap_or(i64::MAX));
     macro_rules! read {
         ($pool:expr) => {
-            sqlx::query_as(SQL).bind(store_id).bind(after).bind(upto).fetch_all($pool).await
+            sqlx::query_as(SQL).bind(store_id).bind(after).bind(upto).bind(limit).fetch_all($pool).await
         };
     }
     let rows: sqlx::Result<Vec<Row>> = match db.pools() {
         Pools::Postgres(pool) => read!(pool),
         Pools::Sqlite(pool) => read!(pool),
     };
-    let held = |(inventory_id, light, removed): Row| {
-        let light = light.and_then(|light| ContentHash::try_from(light).ok());
-        Held { inventory_id, light, removed }
+    let held = |(inventory_id, light, answer, removed): Row| Held {
+        inventory_id,
+        light: light.and_then(|light| ContentHash::try_from(light).ok()),
+        answer: answer.and_then(|answer| AnswerHash::try_from(answer).ok()),
+        removed,
     };
     Ok(rows.map_err(StorageError::sql("read what is held"))?.into_iter().map(held).collect())
+}
+
+/// The newest edit among the products that are held and not marked removed, up to `upto` where that is given.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn newest_edit(
+    db: &Database,
+    store_id: i64,
+    upto: Option<DateTime<Utc>>,
+) -> Result<Option<DateTime<Utc>>, StorageError> {
+    let mut find = entity::Entity::find()
+        .select_only()
+        .column_as(Column::DateUpdated.max(), "newest")
+        .filter(Column::StoreId.eq(store_id))
+        .filter(Column::RemovedAt.is_null());
+    if let Some(upto) = upto {
+        find = find.filter(Column::DateUpdated.lte(upto));
+    }
+    let newest: Option<Option<DateTime<Utc>>> =
+        find.into_tuple().one(db.orm()).await.map_err(StorageError::query("read the newest edit that is held"))?;
+    Ok(newest.flatten())
 }
 
 /// The next products held behind `after`, by ID; removed ones are left out.

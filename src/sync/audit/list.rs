@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::debug;
 
 use super::super::at_work::{AtWork, Commit};
+use super::super::group::Group;
 use super::super::listing::{Listing, Piece, Turn, UNORDERED};
 use super::super::outcome::Stop;
+use super::super::reading::Reader;
 use super::super::sweep::note_missing;
 use super::{found, since};
 use crate::connector::neto::Shape;
@@ -18,10 +20,13 @@ use crate::storage::{StorageError, findings, products};
 /// Lists everything and compares the IDs.
 pub async fn list(work: &mut AtWork<'_>) -> Result<(), Stop> {
     let shape = Shape::light_without(&work.checkpoint.given_up);
-    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size());
+    // Every product is looked at for its date, so none is known by its bytes alone.
+    let reader = Reader::new(work, false, None);
+    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size(), reader);
     loop {
-        let (ask, page) = listing.page(work).await?;
-        let piece = match listing.judge(ask, &page) {
+        let (ask, read) = listing.page(work, &mut Group::default()).await?;
+        let (items, bytes) = (read.records, read.bytes);
+        let piece = match listing.judge(ask, read) {
             Turn::Piece(piece) => piece,
             Turn::Again => continue,
             Turn::End(upto) => return end(work, &listing, upto).await,
@@ -29,13 +34,14 @@ pub async fn list(work: &mut AtWork<'_>) -> Result<(), Stop> {
         };
         let listed = listed(&piece);
         let seen = compare(work, &piece, &listed).await?;
-        let mut checkpoint = listing.checkpoint(work, listed.into_iter());
+        let mut checkpoint = work.checkpoint.clone();
+        listing.note(&mut checkpoint.listed, listed.into_iter());
         let ids = &mut found(&mut checkpoint).ids;
         let both = seen.look.iter().chain(&seen.missing).filter(|_| work.audit.repair);
         let left: Vec<_> = both.copied().collect();
         seen.add_to(ids);
         work.commit(Commit { found: &left, ..Commit::default() }, checkpoint).await?;
-        debug!(page = ask.page, page.items = page.records().len(), page.bytes = page.bytes(), "page compared");
+        debug!(page = ask.page, page.items = items, page.bytes = bytes, "page compared");
         Listing::bounded(work)?;
         if let Some(stop) = work.pause().await? {
             return Err(stop);
@@ -44,9 +50,8 @@ pub async fn list(work: &mut AtWork<'_>) -> Result<(), Stop> {
 }
 
 /// The products of a piece of the list, those whose records are bad included.
-fn listed(piece: &Piece<'_>) -> BTreeSet<i64> {
-    let products = piece.products.iter().map(|product| product.inventory_id);
-    products.chain(piece.quarantined.iter().filter_map(|record| record.inventory_id)).collect()
+fn listed(piece: &Piece) -> BTreeSet<i64> {
+    piece.ids().chain(piece.quarantined.iter().filter_map(|record| record.inventory_id)).collect()
 }
 
 /// What a piece of the list says about what is held.
@@ -71,7 +76,7 @@ impl Seen {
     }
 }
 
-async fn compare(work: &AtWork<'_>, piece: &Piece<'_>, listed: &BTreeSet<i64>) -> Result<Seen, StorageError> {
+async fn compare(work: &AtWork<'_>, piece: &Piece, listed: &BTreeSet<i64>) -> Result<Seen, StorageError> {
     let mut seen = Seen { at_store: listed.len() as u64, ..Seen::default() };
     if piece.upto.is_some() {
         let held = products::held_between(&work.syncer.db, work.store.id, piece.after, piece.upto).await?;
@@ -98,7 +103,8 @@ async fn end(work: &mut AtWork<'_>, listing: &Listing, upto: Option<i64>) -> Res
     let behind = products::held_between(&work.syncer.db, work.store.id, upto, None).await?;
     let held: Vec<_> = behind.iter().filter(|held| !held.removed).map(|held| held.inventory_id).collect();
     let behind = Seen { missing: missing(held.iter()), held, ..Seen::default() };
-    let mut checkpoint = listing.checkpoint(work, std::iter::empty());
+    let mut checkpoint = work.checkpoint.clone();
+    listing.note(&mut checkpoint.listed, std::iter::empty());
     checkpoint.listed.whole = checkpoint.listed.doubts.is_empty();
     checkpoint.phase = Phase::Sample;
     let (whole, store_digest) = (checkpoint.listed.whole, checkpoint.listed.digest);

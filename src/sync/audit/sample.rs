@@ -97,12 +97,14 @@ async fn compare(work: &mut AtWork<'_>, ids: &[i64], last: i64) -> Result<(), St
     let judged = Judged::new(work, found(&mut checkpoint), ids, &held, (fetched, bad, &absent));
     let repair = work.audit.repair;
     let same = judged.same;
+    let seen = same + if repair { judged.other.len() + judged.bad.len() } else { 0 };
     let commit = Commit {
         products: if repair { &judged.other } else { &[] },
         afresh: true,
         quarantined: if repair { &judged.bad } else { &[] },
         found: if repair { &judged.missing } else { &[] },
-        seen: same + if repair { judged.other.len() + judged.bad.len() } else { 0 },
+        pages: u32::from(seen > 0),
+        seen,
         unchanged: same,
         ..Commit::default()
     };

@@ -125,8 +125,8 @@ async fn commit(work: &mut AtWork<'_>, stream: &Stream, number: u32, page: &Page
     let (records, bad) = sorted(stream, page);
     let again = number > 1;
     let (listing, before) = (work.memory.now.get_or_insert_default(), work.memory.before.as_ref());
-    let new = listing.page(records.iter().map(|record| record.key), bad.iter().map(|record| record.raw), page.total);
-    let known = |record: &Quarantined<'_>| before.is_some_and(|before| before.has_unreadable(record.raw));
+    let new = listing.page(records.iter().map(|record| record.key), bad.iter().map(|record| &*record.raw), page.total);
+    let known = |record: &Quarantined<'_>| before.is_some_and(|before| before.has_unreadable(&record.raw));
     let bad: Vec<_> = bad.into_iter().filter(|record| !known(record)).collect();
     note_marks(work, stream, page);
     if let Some(next) = &page.next {
@@ -152,9 +152,9 @@ async fn commit(work: &mut AtWork<'_>, stream: &Stream, number: u32, page: &Page
 
 /// The records of a page, the last of those with one key, and what can be none.
 fn sorted<'p>(stream: &Stream, page: &'p Page) -> (Vec<Record<'p>>, Vec<Quarantined<'p>>) {
-    let none = |reason: &str, raw| {
+    let none = |reason: &str, raw: &'p str| {
         let reason = format!("stream {}: {reason}", stream.name);
-        Quarantined { inventory_id: None, reason, raw }
+        Quarantined { inventory_id: None, reason, raw: raw.into() }
     };
     let mut bad: Vec<_> = page.bad.iter().map(|bad| none(&bad.reason, bad.raw.as_str())).collect();
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(page.records.len());

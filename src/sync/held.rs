@@ -1,0 +1,93 @@
+//! What is held of the products a list comes to, read ahead of it: a few thousand products a statement instead of a page's.
+//!
+//! A list comes in the order of IDs, so what is held is read in that order too, and forgotten behind the list. The readers of pages
+//! look whether a record is held just so ([`HeldAhead::has`]); the run takes what lies in the range of a page to see what is missing
+//! ([`HeldAhead::take`]). Only the holder of the store's lease writes its products, and writes each of a list once, so what was read
+//! ahead is what is held when the list comes to it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::domain::product::AnswerHash;
+use crate::storage::products::{self, Held};
+use crate::storage::{Database, StorageError};
+
+/// Products read with one statement.
+const CHUNK: usize = 4_000;
+/// Products known at once, at the most: a list in no order would have all of them read.
+const MOST: usize = 4 * CHUNK;
+
+/// See the module.
+#[derive(Debug)]
+pub struct HeldAhead {
+    db: Database,
+    store_id: i64,
+    window: Mutex<Window>,
+}
+
+/// The products held between two IDs.
+#[derive(Debug)]
+struct Window {
+    /// Nothing is known of the products up to this ID ...
+    after: Option<i64>,
+    /// ... and everything from there up to this one.
+    upto: Option<i64>,
+    held: VecDeque<Held>,
+}
+
+impl HeldAhead {
+    /// For a list that has come to `covered`.
+    pub fn behind(db: &Database, store_id: i64, covered: Option<i64>) -> Arc<Self> {
+        let window = Window { after: covered, upto: covered, held: VecDeque::new() };
+        Arc::new(Self { db: db.clone(), store_id, window: Mutex::new(window) })
+    }
+
+    /// Which of these products are held as a record with this hash tells them. `told` is in the order of IDs.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn has(&self, told: &[(i64, AnswerHash)]) -> Result<Vec<bool>, StorageError> {
+        let mut window = self.window.lock().await;
+        if let Some((last, _)) = told.last() {
+            self.read_to(&mut window, *last).await?;
+        }
+        let has = |(id, answer): &(i64, AnswerHash)| {
+            let held = window.held.binary_search_by_key(id, |held| held.inventory_id).map(|place| &window.held[place]);
+            held.is_ok_and(|held| !held.removed && held.answer == Some(*answer))
+        };
+        Ok(told.iter().map(has).collect())
+    }
+
+    /// The products held with IDs above `after` and up to `upto`, by ID. The list is behind them now.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn take(&self, after: Option<i64>, upto: i64) -> Result<Vec<Held>, StorageError> {
+        let mut window = self.window.lock().await;
+        if window.after <= after {
+            self.read_to(&mut window, upto).await?;
+        }
+        if window.after > after || window.upto < Some(upto) {
+            if window.upto < Some(upto) {
+                *window = Window { after: Some(upto), upto: Some(upto), held: VecDeque::new() };
+            }
+            return products::held_between(&self.db, self.store_id, after, Some(upto)).await;
+        }
+        let behind = window.held.partition_point(|held| held.inventory_id <= upto);
+        let mut taken: Vec<Held> = window.held.drain(..behind).collect();
+        window.after = Some(upto);
+        taken.retain(|held| Some(held.inventory_id) > after);
+        Ok(taken)
+    }
+
+    async fn read_to(&self, window: &mut Window, id: i64) -> Result<(), StorageError> {
+        while window.upto < Some(id) && window.held.len() < MOST {
+            let next = products::held_next(&self.db, self.store_id, window.upto, CHUNK).await?;
+            window.upto = if next.len() < CHUNK { Some(i64::MAX) } else { next.last().map(|held| held.inventory_id) };
+            window.held.extend(next);
+        }
+        Ok(())
+    }
+}
