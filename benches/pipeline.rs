@@ -6,16 +6,19 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use netosync::connector::neto::{self, Shape};
 use netosync::domain::budget::Budget;
-use netosync::domain::product::Product;
+use netosync::domain::catalogue::Child;
+use netosync::domain::product::{Product, Value};
 use netosync::domain::run::{Checkpoint, Counts};
 use netosync::storage::products::{PageWrite, commit_page};
 use netosync::transport::{CallContext, Settings, StoreBudget, Transport};
 use tokio_util::sync::CancellationToken;
 
 mod support;
-use support::{Engine, World, config, credential, runtime, simulated};
+use support::{Engine, World, config, credential, runtime, simulated, usual_products};
 
 const PAGE: u32 = 200;
+/// Products of a group of pages that is written at once.
+const GROUP: usize = 2_000;
 /// Products of the whole-sync benchmarks.
 const CATALOGUE: usize = 10_000;
 
@@ -69,10 +72,31 @@ fn hash(bencher: Bencher) {
 /// One page of new products into the tables, checkpoint included; each sample into other keys of the same database.
 #[divan::bench(args = [Engine::Sqlite, Engine::Postgres], sample_count = 20, sample_size = 1)]
 fn write_new_page(bencher: Bencher, engine: Engine) {
-    write(bencher, engine, |products, round| {
-        let shift = 1_000_000 * (round + 1);
+    write(bencher, engine, shifted);
+}
+
+/// Products that are not there yet.
+fn shifted(products: &mut Vec<Product<'_>>, round: i64) {
+    let shift = 1_000_000 * (round + 1);
+    for product in products {
+        product.inventory_id += shift;
+    }
+}
+
+/// A group of pages of new products in one commit.
+#[divan::bench(args = [Engine::Sqlite, Engine::Postgres], sample_count = 12, sample_size = 1)]
+fn write_new_group(bencher: Bencher, engine: Engine) {
+    write_products(bencher, engine, usual_products(GROUP), shifted);
+}
+
+/// The same products, each with another name, price and stock.
+#[divan::bench(args = [Engine::Sqlite, Engine::Postgres], sample_count = 12, sample_size = 1)]
+fn write_changed_group(bencher: Bencher, engine: Engine) {
+    write_products(bencher, engine, usual_products(GROUP), |products, round| {
         for product in products {
-            product.inventory_id += shift;
+            product.fields[2] = Value::Text(format!("A name of round {round}").into());
+            product.fields[37] = Value::Decimal(round.into());
+            product.children[Child::Stock as usize][0][1] = Value::Decimal(round.into());
         }
     });
 }
@@ -86,6 +110,15 @@ fn write_unchanged_page(bencher: Bencher, engine: Engine) {
 fn write(bencher: Bencher, engine: Engine, prepare: impl Fn(&mut Vec<Product<'_>>, i64)) {
     let page = neto::decode(body(), false).expect("a page");
     let products: Vec<Product<'_>> = page.records().map(|record| neto::normalize(record, false).expect("ok")).collect();
+    write_products(bencher, engine, products, prepare);
+}
+
+fn write_products<'a>(
+    bencher: Bencher,
+    engine: Engine,
+    products: Vec<Product<'a>>,
+    prepare: impl Fn(&mut Vec<Product<'a>>, i64),
+) {
     let runtime = runtime();
     let (world, lease) = runtime.block_on(async {
         let world = World::new(engine, &simulated(1).await, config(1)).await;
@@ -110,7 +143,7 @@ fn write(bencher: Bencher, engine: Engine, prepare: impl Fn(&mut Vec<Product<'_>
     commit(&products);
     let round = std::cell::Cell::new(0);
     bencher
-        .counter(ItemsCount::new(PAGE))
+        .counter(ItemsCount::new(products.len()))
         .with_inputs(|| {
             let mut changed = products.clone();
             prepare(&mut changed, round.replace(round.get() + 1));

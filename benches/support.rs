@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use netosync::clock::SystemClock;
 use netosync::config::Config;
+use netosync::domain::catalogue::{Child, Kind, PRODUCT, TEXTS};
 use netosync::domain::lifecycle;
+use netosync::domain::product::{Product, Row, Value};
 use netosync::domain::run::{Lease, Run, RunKind, Trigger};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::{Credential, Scheme, Store};
@@ -148,4 +150,47 @@ pub fn credential(simulated: &SimulatedStore) -> Credential {
         standing: lifecycle::Standing::working(chrono::DateTime::UNIX_EPOCH),
         failing: false,
     }
+}
+
+/// Products of the usual size: 62 columns, three texts and 14 child rows, about 3.8 KB as the store sends them.
+pub fn usual_products(count: usize) -> Vec<Product<'static>> {
+    let columns: Vec<usize> = (0..PRODUCT.len() - 2).filter(|column| column % 7 != 3).take(59).collect();
+    let number = |id: i64, digits: u32| Value::Decimal(rust_decimal::Decimal::new(id % 1_000_000, digits));
+    let at = |id: i64| chrono::DateTime::from_timestamp(1_600_000_000 + id, 0).expect("a time");
+    let value = |kind: Kind, id: i64, name: &str| match kind {
+        Kind::Text => Value::Text(format!("{name} {id}").into()),
+        Kind::Int => Value::Int(id % 100),
+        Kind::Decimal => number(id, 2),
+        Kind::Bool => Value::Bool(id % 2 == 0),
+        Kind::Time => Value::Time(at(id)),
+        Kind::LocalTime => Value::LocalTime(at(id).naive_utc()),
+        Kind::Date => Value::Date(at(id).date_naive()),
+        Kind::Json => Value::Null,
+    };
+    let product = |id: i64| {
+        let mut product = Product::empty(id);
+        for &column in &columns {
+            product.fields[column] = value(PRODUCT[column].kind, id, PRODUCT[column].name);
+        }
+        for (column, length) in [(0, 600), (1, 80), (12, 40)] {
+            let words = format!("<p>{} of product {id}</p> ", TEXTS[column].name);
+            product.texts[column] = Value::Text(words.repeat(length / words.len() + 1).into());
+        }
+        for (child, rows) in [
+            (Child::Images, 3),
+            (Child::Categories, 2),
+            (Child::PriceGroups, 3),
+            (Child::Stock, 2),
+            (Child::Specifics, 4),
+        ] {
+            let columns = child.table().columns;
+            let row = |place: i64| -> Row<'static> {
+                let key = std::iter::once(Value::Int(place));
+                key.chain(columns[1..].iter().map(|column| value(column.kind, id + place, column.name))).collect()
+            };
+            product.children[child as usize] = (0..rows).map(row).collect();
+        }
+        product
+    };
+    (1..=count as i64).map(product).collect()
 }

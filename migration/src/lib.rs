@@ -35,6 +35,8 @@ mod m20261121_000026_add_oauth;
 mod m20261121_000027_create_record_changes;
 mod m20261121_000028_import_stores;
 mod m20261122_000029_add_answer_hash;
+mod m20261122_000030_compress_large_values;
+mod m20261122_000031_thin_indexes;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
 /// a database with another program that uses the same library.
@@ -72,6 +74,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000027_create_record_changes::Migration),
             Box::new(m20261121_000028_import_stores::Migration),
             Box::new(m20261122_000029_add_answer_hash::Migration),
+            Box::new(m20261122_000030_compress_large_values::Migration),
+            Box::new(m20261122_000031_thin_indexes::Migration),
         ]
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::info;
 
 use super::exit::CliError;
@@ -106,10 +107,7 @@ impl App {
 
     /// Opens the keys; with SQLite they are made when nothing is sealed yet.
     pub async fn vault(&self, db: &Database) -> Result<Vault, CliError> {
-        let mut in_use: Vec<_> =
-            credentials::list_credentials(db).await?.into_iter().map(|credential| credential.sealed.key_id).collect();
-        in_use.sort();
-        in_use.dedup();
+        let in_use = credentials::list_key_ids(db).await?;
         let found = master_key::find(&Places::of(&self.config), &in_use)?;
         if found.created {
             super::complain(&format!(
@@ -141,11 +139,26 @@ impl App {
 
     /// [`App::syncer`] with keys of its own.
     pub fn syncer_with(&self, db: &Database, vault: Vault, patience: Patience) -> Result<Syncer, CliError> {
-        let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())?;
+        Ok(self.equipped(db, vault, patience, self.outfit()?))
+    }
+
+    /// What a run needs that the database has no part in.
+    pub fn outfit(&self) -> Result<Outfit, CliError> {
+        Outfit::of(&self.config, self.clock.clone())
+    }
+
+    /// [`App::outfit`] on a thread of its own: reading the root certificates takes about as long as opening a database.
+    pub fn outfit_meanwhile(&self) -> JoinHandle<Result<Outfit, CliError>> {
+        let (config, clock) = (self.config.clone(), self.clock.clone());
+        spawn_blocking(move || Outfit::of(&config, clock))
+    }
+
+    /// Everything a run needs, put together.
+    pub fn equipped(&self, db: &Database, vault: Vault, patience: Patience, outfit: Outfit) -> Syncer {
         info!(worker.name = self.worker_name, database = db.target(), "ready");
-        Ok(Syncer {
+        Syncer {
             db: db.clone(),
-            transport: Arc::new(transport),
+            transport: Arc::new(outfit.transport),
             vault: Arc::new(vault),
             config: self.config.clone(),
             clock: self.clock.clone(),
@@ -153,8 +166,22 @@ impl App {
             patience,
             progress: Progress::default(),
             renews: true,
-            connectors: self.connectors(),
-        })
+            connectors: outfit.connectors,
+        }
+    }
+}
+
+/// The way to the stores and the described connectors.
+#[derive(Debug)]
+pub struct Outfit {
+    transport: Transport,
+    connectors: Arc<Registry>,
+}
+
+impl Outfit {
+    fn of(config: &Config, clock: SharedClock) -> Result<Self, CliError> {
+        let connectors = Arc::new(Registry::load(config.connectors.dir.as_deref()));
+        Ok(Self { transport: Transport::new(Settings::from(config), clock)?, connectors })
     }
 }
 

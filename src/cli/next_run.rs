@@ -19,8 +19,8 @@ pub fn next_run(
     if let Some(run) = unfinished.filter(|run| run.state == RunState::Queued) {
         return Some((run.kind, run.scheduled_at.max(now)));
     }
-    let from = match row.store.paused_until {
-        Some(until) if row.store.is_paused(now) => until,
+    let from = match row.times.paused_until {
+        Some(until) if row.times.is_paused(now) => until,
         _ => now,
     };
     first(&plan.of(settings, row, from), from)

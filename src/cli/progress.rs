@@ -56,7 +56,7 @@ impl Progress {
             let sentence = if store.has_records() {
                 forecast::of_records(db, store, held).await?
             } else {
-                let whole = cursors::read(db, store.id).await?.edited.is_none();
+                let whole = cursors::read(db, store).await?.edited.is_none();
                 forecast::sentence(&terms, run, held, whole)
             };
             self.suspend(|| super::complain(&format!("{}: {sentence}", store.name)));

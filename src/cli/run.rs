@@ -1,5 +1,6 @@
 //! `netosync run`: the service. Queues what is due, works on the queue, stops in order.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::import::task::Importing;
 use crate::notify::Notifier;
 use crate::scheduler::{Scheduler, Ticks};
 use crate::storage::vault::Vault;
-use crate::storage::{Database, Manners, credentials, runs, stores};
+use crate::storage::{Database, Manners, StorageError, credentials, runs, stores};
 use crate::sync::Patience;
 use crate::worker::watchdog::Watchdog;
 use crate::worker::{Until, Worker, service};
@@ -39,9 +40,12 @@ pub struct RunArgs {
 pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     let _signals = signals::stop_on_signal(stop.clone());
+    let outfit = app.outfit_meanwhile();
     let db = app.database_with(&Manners::SERVICE).await?;
-    let syncer = app.syncer(&db, Patience::Daemon).await?;
-    refuse_wrong_key(&db, &syncer.vault).await?;
+    let vault = app.vault(&db).await?;
+    refuse_wrong_key(&db, &vault).await?;
+    let outfit = outfit.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
+    let syncer = app.equipped(&db, vault, Patience::Daemon, outfit);
     let until = if args.once { Until::Idle } else { Until::Stopped };
     let listener = match app.config.http.listen {
         Some(address) if until == Until::Stopped => Some(serve::listen(address).await?),
@@ -96,10 +100,12 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let _watching = (until == Until::Stopped).then(|| AbortOnDropHandle::new(tokio::spawn(watchdog.watch())));
     info!(
         "serving {} stores with {} slots; the schedule is looked at every {} seconds",
-        stores::list_stores(&db).await?.len(),
+        stores::count(&db).await?,
         app.config.worker.slots,
         schedule.tick_secs
     );
+    let (all, vault) = (db.clone(), syncer.vault.clone());
+    let looking = AbortOnDropHandle::new(tokio::spawn(async move { warn_of_closed(&all, &vault).await }));
     let worker = Worker {
         db: db.clone(),
         config: renewable.live.clone(),
@@ -118,6 +124,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     drop(notifying);
     let worked = worked?;
     if until == Until::Idle && !stop.is_cancelled() {
+        looking.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
         // What this run has brought to light is told before it ends.
         notifier.tick().await?;
     }
@@ -145,18 +152,43 @@ fn show(listener: TcpListener, pages: Pages) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(serve::serve(listener, http::router(pages))))
 }
 
-/// The wrong master key opens nothing, so nothing would work; one credential that does not open holds up its store only.
+/// How many credentials are read at a time.
+const SOME: u64 = 100;
+
+/// The wrong master key opens nothing, so nothing would work. Looks no further than to the first credential that opens.
 async fn refuse_wrong_key(db: &Database, vault: &Vault) -> Result<(), CliError> {
-    let sealed = credentials::list_credentials(db).await?;
-    let closed: Vec<_> = sealed.iter().filter_map(|one| Some((one.store_id, vault.try_open(one).err()?))).collect();
-    if let Some((_, error)) = closed.first().filter(|_| closed.len() == sealed.len()) {
-        let message = format!("the master key opens none of the {} stored credentials: {error}", sealed.len());
-        return Err(CliError::new(Exit::Configuration, message));
+    let (mut after, mut closed, mut why) = (None, 0, None);
+    loop {
+        let some = credentials::list_after(db, after, SOME).await?;
+        for one in &some {
+            match vault.try_open(one) {
+                Ok(_) => return Ok(()),
+                Err(error) => why = why.or(Some(error)),
+            }
+        }
+        let Some(last) = some.last() else { break };
+        closed += some.len();
+        after = Some(last.store_id);
     }
-    for (store_id, error) in closed {
-        warn!(store.id = store_id, "the credential of store number {store_id} does not open: {error}");
+    let Some(error) = why else { return Ok(()) };
+    let message = format!("the master key opens none of the {closed} stored credentials: {error}");
+    Err(CliError::new(Exit::Configuration, message))
+}
+
+/// One credential that does not open holds up its store only.
+async fn warn_of_closed(db: &Database, vault: &Vault) -> Result<(), StorageError> {
+    let mut after = None;
+    loop {
+        let some = credentials::list_after(db, after, SOME).await?;
+        for one in &some {
+            let store_id = one.store_id;
+            if let Err(error) = vault.try_open(one) {
+                warn!(store.id = store_id, "the credential of store number {store_id} does not open: {error}");
+            }
+        }
+        let Some(last) = some.last() else { return Ok(()) };
+        after = Some(last.store_id);
     }
-    Ok(())
 }
 
 /// The exit code of the runs that were worked on. One that waits for its next attempt could not reach its store.

@@ -230,8 +230,8 @@ async fn next_runs(
         all.iter().filter_map(|overview| Some((overview.store.id, overview.unfinished.as_ref()?))).collect();
     let mut plan = Plan::default();
     let next = rows.iter().filter_map(|row| {
-        let unfinished = unfinished.get(&row.store.id).copied();
-        Some((row.store.id, next_run(&mut plan, &app.config.schedule, row, unfinished, now)?.1))
+        let unfinished = unfinished.get(&row.times.store_id).copied();
+        Some((row.times.store_id, next_run(&mut plan, &app.config.schedule, row, unfinished, now)?.1))
     });
     Ok(next.collect())
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::run::RunKind;
 
 /// The newest run of a kind, whoever asked for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LastRun {
     /// Its kind.
     pub kind: RunKind,
@@ -16,7 +16,7 @@ pub struct LastRun {
 }
 
 /// What a run has left to be made up for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Left {
     /// Nothing: it succeeded, or a person has cancelled it.
     Nothing,

@@ -17,7 +17,7 @@ use super::outage;
 use super::store::CredentialState;
 
 /// What is known about a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// Whether it is believed to work.
     pub state: CredentialState,

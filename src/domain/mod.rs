@@ -28,3 +28,4 @@ pub mod select;
 pub mod spelling;
 pub mod store;
 pub(crate) mod text_enum;
+pub mod timetable;

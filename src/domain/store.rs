@@ -5,7 +5,6 @@ use url::Url;
 
 use super::learned::Learned;
 use super::lifecycle::Standing;
-use super::run::RunKind;
 use super::secret::Secret;
 use super::text_enum::text_enum;
 
@@ -73,17 +72,6 @@ impl Store {
     #[must_use]
     pub fn has_records(&self) -> bool {
         self.connector != NETO
-    }
-
-    /// Its own cron expression for runs of a kind; `None` = the configured one.
-    #[must_use]
-    pub fn own_schedule(&self, kind: RunKind) -> Option<&str> {
-        match kind {
-            RunKind::Full => self.schedule_full.as_deref(),
-            RunKind::Sweep => self.schedule_sweep.as_deref(),
-            RunKind::Incremental => self.schedule_incremental.as_deref(),
-            RunKind::Audit => None,
-        }
     }
 
     /// The command that ends its pause: what it rests for decides.

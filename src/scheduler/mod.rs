@@ -11,6 +11,7 @@ pub mod due;
 pub mod moments;
 pub mod phase;
 pub mod plan;
+mod rests;
 #[cfg(test)]
 mod zones_tests;
 
@@ -24,10 +25,11 @@ use tracing::{debug, info, warn};
 
 use self::due::{Due, Reason};
 use self::plan::{Plan, Planned, first};
+use self::rests::Rests;
 use crate::clock::SharedClock;
 use crate::config::Live;
 use crate::domain::run::RunKind;
-use crate::domain::store::Store;
+use crate::domain::timetable::Timetable;
 use crate::storage::{Database, StorageError, schedule};
 
 /// Puts runs into the queue for the stores that are due.
@@ -37,6 +39,7 @@ pub struct Scheduler {
     config: Live,
     clock: SharedClock,
     plan: Plan,
+    rests: Rests,
     /// Stores whose schedule was complained about.
     told: HashSet<(i64, RunKind)>,
     next: Option<DateTime<Utc>>,
@@ -46,7 +49,7 @@ impl Scheduler {
     /// A scheduler for all stores of a database.
     #[must_use]
     pub fn new(db: Database, config: Live, clock: SharedClock) -> Self {
-        Self { db, config, clock, plan: Plan::default(), told: HashSet::new(), next: None }
+        Self { db, config, clock, plan: Plan::default(), rests: Rests::default(), told: HashSet::new(), next: None }
     }
 
     /// Queues a run for every store that is due and has none unfinished, of the heaviest kind that is. Gives the number of
@@ -56,19 +59,27 @@ impl Scheduler {
         let mut names = HashMap::new();
         let mut due: HashMap<RunKind, Vec<i64>> = HashMap::new();
         let mut next: Option<DateTime<Utc>> = None;
+        self.rests.begin(&config);
         for row in schedule::rows(&self.db).await? {
             if row.unfinished() {
                 continue;
             }
+            if let Some(until) = self.rests.of(&row, now) {
+                next = next.into_iter().chain(until).min();
+                continue;
+            }
             let kinds = self.plan.of(&config.schedule, &row, now);
-            complain(&mut self.told, &row.store, &kinds);
+            complain(&mut self.told, &row.times, &kinds);
             match first(&kinds, now) {
                 Some((kind, at)) if at <= now => {
-                    due.entry(kind).or_default().push(row.store.id);
-                    names.insert(row.store.id, row.store.name.clone());
+                    due.entry(kind).or_default().push(row.times.store_id);
+                    names.insert(row.times.store_id, row.times.store.clone());
                 }
-                Some((_, at)) => next = Some(next.map_or(at, |next| next.min(at))),
-                None => {}
+                rests => {
+                    let until = rests.map(|(_, at)| at);
+                    self.rests.note(&row, until, now);
+                    next = next.into_iter().chain(until).min();
+                }
             }
         }
         self.next = next;
@@ -91,17 +102,17 @@ impl Scheduler {
 }
 
 /// Says once of each schedule that cannot be used what is wrong with it.
-fn complain(told: &mut HashSet<(i64, RunKind)>, store: &Store, kinds: &[Planned<'_>]) {
+fn complain(told: &mut HashSet<(i64, RunKind)>, times: &Timetable, kinds: &[Planned<'_>]) {
     for Planned { kind, due, .. } in kinds {
         let Due::No(Reason::BadSchedule(error)) = due else { continue };
-        if told.insert((store.id, *kind)) {
+        if told.insert((times.store_id, *kind)) {
             warn!(
-                store.id = store.id,
-                store.name = store.name,
+                store.id = times.store_id,
+                store.name = times.store,
                 run.kind = %kind,
                 "the {kind} schedule of {0} cannot be used, so that kind is never run by itself: {error}; change it with \
                  `netosync store set {0}`",
-                store.name
+                times.store
             );
         }
     }

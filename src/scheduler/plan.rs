@@ -34,8 +34,8 @@ pub struct Planned<'a> {
 impl Plan {
     /// For every kind of run, the heaviest first, whether one of this store is due at `now`.
     pub fn of<'a>(&mut self, settings: &'a config::Schedule, row: &'a Row, now: DateTime<Utc>) -> Vec<Planned<'a>> {
-        let Row { store, key, last_runs } = row;
-        let own_zone = store.timezone.as_ref().and_then(|name| name.parse().ok());
+        let Row { times, key, last_runs } = row;
+        let own_zone = times.timezone.as_ref().and_then(|name| name.parse().ok());
         let timezone = own_zone.unwrap_or(settings.timezone);
         let of_kind = |kind: &RunKind| {
             let kind = *kind;
@@ -45,14 +45,14 @@ impl Plan {
                 RunKind::Incremental => &settings.incremental,
                 RunKind::Audit => &None,
             };
-            let schedule = store.own_schedule(kind).or(of_all.as_deref()).filter(|text| !text.is_empty());
+            let schedule = times.own_schedule(kind).or(of_all.as_deref()).filter(|text| !text.is_empty());
             let standing = Standing {
                 kind,
                 schedule: schedule.map(|text| parse(&mut self.parsed, text)),
                 timezone,
-                phase: Phase::of(store.id, kind),
+                phase: Phase::of(times.store_id, kind),
                 spread: TimeDelta::seconds(settings.spread_secs.into()),
-                paused: store.is_paused(now),
+                paused: times.is_paused(now),
                 key: *key,
                 last: last_runs.iter().filter(|run| run.kind.covers(kind)).max_by_key(|run| run.began_at).copied(),
             };

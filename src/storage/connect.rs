@@ -17,6 +17,8 @@ use crate::domain::secret::Secret;
 
 /// How long a writer waits for another on SQLite.
 const SQLITE_BUSY: Duration = Duration::from_secs(30);
+/// How many rows a connection's thread reads before it waits for whoever asked for them: each wait is two hand-overs.
+const ROWS_AHEAD: usize = 500;
 /// Readers beside the one writer SQLite allows.
 const SQLITE_CONNECTIONS: u32 = 4;
 /// A commit that returned survives a power cut (design §2, promise 4). NORMAL would lose the last ones, each page together
@@ -31,6 +33,9 @@ const POSTGRES_IDLE_IN_TRANSACTION_MS: &str = "10000";
 const POSTGRES_CONNECT: Duration = Duration::from_secs(10);
 /// How long to wait for a free connection of the pool.
 const ACQUIRE: Duration = Duration::from_secs(30);
+
+/// A connection that was used within this time is taken for a good one.
+const JUST_USED: Duration = Duration::from_secs(1);
 
 /// No statement takes longer than this: a wait for a connection, then the longer of `POSTGRES_STATEMENT_MS` and
 /// `SQLITE_BUSY`.
@@ -118,11 +123,14 @@ async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<
         .journal_mode(SqliteJournalMode::Wal)
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();
     let target = file.display().to_string();
     let pool = SqlitePoolOptions::new()
         .max_connections(SQLITE_CONNECTIONS)
         .acquire_timeout(ACQUIRE)
+        // A file does not hang up: asking before each use would be a hand-over between threads for nothing.
+        .test_before_acquire(false)
         .connect_with(options)
         .await
         .map_err(|source| sqlite_refused(&file, may_create, source))?;
@@ -194,7 +202,17 @@ async fn open_postgres(url: &str, schema: &str, manners: &Manners) -> Result<(Po
         .max_connections(manners.connections)
         .acquire_timeout(ACQUIRE)
         .acquire_slow_threshold(ACQUIRE)
-        .idle_timeout(manners.keep_unused);
+        .idle_timeout(manners.keep_unused)
+        // One that has just been used is asked nothing: a server that has gone meanwhile is met by the statement itself.
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > JUST_USED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
     if manners.makes_room && patience.was_crowded() {
         // Others wait for a place as we did.
         pool = pool.after_release(|_, connection| Box::pin(std::future::ready(Ok(connection.age < SHORT_LIFE))));

@@ -7,7 +7,9 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set, SqlErr, UpdateMany};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr, UpdateMany,
+};
 
 use super::incidents::{self, Subject};
 use super::{Database, StorageError, rotation};
@@ -207,6 +209,32 @@ pub async fn list_credentials(db: &Database) -> Result<Vec<SealedCredential>, St
     rows.map_err(StorageError::query("list the credentials"))?.into_iter().map(sealed_of).collect()
 }
 
+/// Up to so many credentials behind a store's, by store.
+///
+/// # Errors
+/// [`StorageError::Query`] or [`StorageError::Corrupt`].
+pub async fn list_after(
+    db: &Database,
+    store_id: Option<i64>,
+    most: u64,
+) -> Result<Vec<SealedCredential>, StorageError> {
+    let mut find = Entity::find().order_by_asc(Column::StoreId).limit(most);
+    if let Some(store_id) = store_id {
+        find = find.filter(Column::StoreId.gt(store_id));
+    }
+    let rows = find.all(db.orm()).await.map_err(StorageError::query("list the credentials"))?;
+    rows.into_iter().map(sealed_of).collect()
+}
+
+/// Which master keys the credentials are sealed with.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn list_key_ids(db: &Database) -> Result<Vec<String>, StorageError> {
+    let find = Entity::find().select_only().column(Column::KeyId).distinct().order_by_asc(Column::KeyId);
+    find.into_tuple().all(db.orm()).await.map_err(StorageError::query("list the keys of the credentials"))
+}
+
 /// What a refusal makes of a credential.
 #[derive(Clone, Copy, Debug)]
 pub struct Flag<'a> {
@@ -308,8 +336,13 @@ pub async fn credential_worked(
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let failed = || StorageError::query("record that the credential works");
-    let transaction = db.begin_write().await?;
     let ok = CredentialState::Ok.as_str();
+    // Nearly always there is no flag to take away, and one statement will do.
+    let unflagged = heard(store_id, fingerprint, now).filter(Column::State.eq(ok));
+    if unflagged.exec(db.orm()).await.map_err(failed())?.rows_affected > 0 {
+        return Ok(false);
+    }
+    let transaction = db.begin_write().await?;
     let restored = of(store_id, fingerprint)
         .filter(Column::State.ne(ok))
         .col_expr(Column::State, Expr::value(ok))
@@ -319,14 +352,7 @@ pub async fn credential_worked(
         .exec(&transaction)
         .await
         .map_err(failed())?;
-    of(store_id, fingerprint)
-        .col_expr(Column::LastCheckedAt, Expr::value(now))
-        .col_expr(Column::LastOkAt, Expr::value(now))
-        .col_expr(Column::LastError, Expr::value(None::<String>))
-        .col_expr(Column::LastStatus, Expr::value(None::<i64>))
-        .exec(&transaction)
-        .await
-        .map_err(failed())?;
+    heard(store_id, fingerprint, now).exec(&transaction).await.map_err(failed())?;
     if restored.rows_affected > 0 {
         incidents::end_in(&transaction, IncidentKind::KeyRevoked, Subject::Store(store_id), now)
             .await
@@ -334,6 +360,15 @@ pub async fn credential_worked(
     }
     transaction.commit().await.map_err(failed())?;
     Ok(restored.rows_affected > 0)
+}
+
+/// What a call that succeeded says about a credential.
+fn heard(store_id: i64, fingerprint: &str, now: DateTime<Utc>) -> UpdateMany<Entity> {
+    of(store_id, fingerprint)
+        .col_expr(Column::LastCheckedAt, Expr::value(now))
+        .col_expr(Column::LastOkAt, Expr::value(now))
+        .col_expr(Column::LastError, Expr::value(None::<String>))
+        .col_expr(Column::LastStatus, Expr::value(None::<i64>))
 }
 
 /// An update of the credential of that store, if it still is the one with that fingerprint.

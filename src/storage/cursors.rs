@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use super::runs::Evidence;
 use super::{Database, StorageError};
 use crate::domain::run::RunKind;
-use crate::entity::{cursors, stores};
+use crate::domain::store::Store;
+use crate::entity::cursors;
 
 /// What a run begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,19 +21,14 @@ pub struct Cursor {
     pub overlap: Option<TimeDelta>,
 }
 
-/// The cursor of a store.
+/// The cursor of a store, as it was read.
 ///
 /// # Errors
 /// [`StorageError::Query`].
-pub async fn read(db: &Database, store_id: i64) -> Result<Cursor, StorageError> {
-    let doing = "read a cursor";
-    let key = (store_id, RunKind::Incremental.as_str().to_owned());
-    let row = cursors::Entity::find_by_id(key).one(db.orm()).await.map_err(StorageError::query(doing))?;
-    let store = stores::Entity::find_by_id(store_id).one(db.orm()).await.map_err(StorageError::query(doing))?;
-    Ok(Cursor {
-        edited: row.and_then(|row| row.starts_at),
-        overlap: store.and_then(|store| store.overlap_secs).map(TimeDelta::seconds),
-    })
+pub async fn read(db: &Database, store: &Store) -> Result<Cursor, StorageError> {
+    let key = (store.id, RunKind::Incremental.as_str().to_owned());
+    let row = cursors::Entity::find_by_id(key).one(db.orm()).await.map_err(StorageError::query("read a cursor"))?;
+    Ok(Cursor { edited: row.and_then(|row| row.starts_at), overlap: store.overlap_secs.map(TimeDelta::seconds) })
 }
 
 /// How the kinds of the streams' cursors begin.

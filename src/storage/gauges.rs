@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
+use super::runs::UNFINISHED;
 use super::{Database, StorageError, instances};
 use crate::domain::run::Checkpoint;
 use crate::domain::store::CredentialState;
@@ -76,12 +77,14 @@ pub async fn read(db: &Database, calls_per_minute: u32, now: DateTime<Utc>) -> R
 /// # Errors
 /// [`StorageError::Query`].
 pub async fn queue(db: &Database, now: DateTime<Utc>) -> Result<Queue, StorageError> {
-    let sql = "/* gauges::queue */ SELECT \
-               (SELECT COUNT(*) FROM runs WHERE state = 'queued' AND scheduled_at <= $1), \
-               (SELECT COUNT(*) FROM runs WHERE state = 'queued' AND scheduled_at > $1), \
-               (SELECT COUNT(*) FROM runs WHERE state = 'running')";
+    let sql = format!(
+        "/* gauges::queue */ SELECT \
+         (SELECT COUNT(*) FROM runs WHERE {UNFINISHED} AND state = 'queued' AND scheduled_at <= $1), \
+         (SELECT COUNT(*) FROM runs WHERE {UNFINISHED} AND state = 'queued' AND scheduled_at > $1), \
+         (SELECT COUNT(*) FROM runs WHERE {UNFINISHED} AND state = 'running')"
+    );
     let counted = async {
-        let rows = rows(db, sql, [now.into()]).await?;
+        let rows = rows(db, &sql, [now.into()]).await?;
         let Some(row) = rows.first() else { return Ok(Queue::default()) };
         let count = |index| row.try_get_by_index::<i64>(index).map(i64::unsigned_abs);
         Ok(Queue { due: count(0)?, resting: count(1)?, running: count(2)? })
@@ -109,9 +112,12 @@ async fn stores(db: &Database, now: DateTime<Utc>) -> Result<Vec<StoreGauge>, Db
 }
 
 async fn running(db: &Database, calls_per_minute: u32, now: DateTime<Utc>) -> Result<Vec<RunningGauge>, DbErr> {
-    let sql = "/* gauges::running */ SELECT stores.name, runs.started_at, runs.lease_expires_at, runs.checkpoint, \
-               stores.calls_per_minute FROM runs JOIN stores ON stores.id = runs.store_id WHERE runs.state = 'running'";
-    let rows = rows(db, sql, []).await?;
+    let sql = format!(
+        "/* gauges::running */ SELECT stores.name, runs.started_at, runs.lease_expires_at, runs.checkpoint, \
+         stores.calls_per_minute FROM runs JOIN stores ON stores.id = runs.store_id \
+         WHERE runs.{UNFINISHED} AND runs.state = 'running'"
+    );
+    let rows = rows(db, &sql, []).await?;
     rows.iter()
         .map(|row| {
             let checkpoint: Option<serde_json::Value> = row.try_get_by_index(3)?;

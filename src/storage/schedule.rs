@@ -1,27 +1,25 @@
 //! What the scheduler reads and writes: of every store what decides when its next run is due, and the runs that are.
 //!
-//! The number of statements does not depend on the number of stores or kinds: a tick of ten thousand stores is three.
+//! The number of statements does not depend on the number of stores or kinds: a tick of ten thousand stores is two reads and a write.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult, QuerySelect, Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
-use super::{Database, StorageError, stores, wake};
+use super::{Database, StorageError, wake};
 use crate::domain::error::ErrorClass;
 use crate::domain::last_run::{LastRun, Left};
 use crate::domain::lifecycle::Standing;
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::store::{CredentialState, Store};
-use crate::entity::credentials;
+use crate::domain::timetable::Timetable;
 
 /// A store, as the scheduler sees it.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The store.
-    pub store: Store,
+    /// When the store wants to be synced.
+    pub times: Timetable,
     /// What is known about its key, if it has one.
     pub key: Option<Standing>,
     /// The newest run of each kind there was one of.
@@ -41,9 +39,8 @@ impl Row {
 /// # Errors
 /// [`StorageError::Query`] or [`StorageError::Corrupt`].
 pub async fn rows(db: &Database) -> Result<Vec<Row>, StorageError> {
-    let stores = stores::list_stores(db).await?;
-    let mut facts = Facts::read(db, None).await?;
-    Ok(stores.into_iter().map(|store| facts.of(store)).collect())
+    let stores = read_stores(db, None).await?;
+    Ok(with_last_runs(stores, read_last_runs(db, None).await?))
 }
 
 /// One store.
@@ -51,52 +48,61 @@ pub async fn rows(db: &Database) -> Result<Vec<Row>, StorageError> {
 /// # Errors
 /// [`StorageError::Query`] or [`StorageError::Corrupt`].
 pub async fn row(db: &Database, store: Store) -> Result<Row, StorageError> {
-    Ok(Facts::read(db, Some(store.id)).await?.of(store))
+    let stores = read_stores(db, Some(store.id)).await?;
+    let row = with_last_runs(stores, read_last_runs(db, Some(store.id)).await?).pop();
+    row.ok_or(StorageError::UnknownStore { name: store.name })
 }
 
-/// What is looked up for all stores at once, by store.
-struct Facts {
-    keys: HashMap<i64, Standing>,
-    last_runs: HashMap<i64, Vec<LastRun>>,
+/// A store with its last runs.
+fn with_last_runs(stores: Vec<(Timetable, Option<Standing>)>, mut last_runs: HashMap<i64, Vec<LastRun>>) -> Vec<Row> {
+    let row = |(times, key): (Timetable, _)| {
+        let last_runs = last_runs.remove(&times.store_id).unwrap_or_default();
+        Row { times, key, last_runs }
+    };
+    stores.into_iter().map(row).collect()
 }
 
-impl Facts {
-    async fn read(db: &Database, only: Option<i64>) -> Result<Self, StorageError> {
-        Ok(Self { keys: read_keys(db, only).await?, last_runs: read_last_runs(db, only).await? })
-    }
-
-    fn of(&mut self, store: Store) -> Row {
-        let key = self.keys.get(&store.id).copied();
-        let last_runs = self.last_runs.remove(&store.id).unwrap_or_default();
-        Row { store, key, last_runs }
-    }
+/// The stores by name, with what is known about their keys; nothing of the keys themselves.
+async fn read_stores(db: &Database, only: Option<i64>) -> Result<Vec<(Timetable, Option<Standing>)>, StorageError> {
+    let doing = "read when the stores want to be synced";
+    let sql = "/* schedule::read_stores */ SELECT s.id, s.name, s.timezone, s.schedule_full, s.schedule_incremental, \
+               s.schedule_sweep, s.paused_at, s.paused_until, c.state, c.state_since, c.refusals, c.last_ok_at, \
+               c.next_check_at FROM stores s LEFT JOIN credentials c ON c.store_id = s.id \
+               WHERE CAST($1 AS BIGINT) IS NULL OR s.id = $1 ORDER BY s.name";
+    let statement = Statement::from_sql_and_values(db.orm().get_database_backend(), sql, [only.into()]);
+    let rows = db.orm().query_all_raw(statement).await.map_err(StorageError::query(doing))?;
+    rows.iter().map(|row| Ok((timetable(row).map_err(StorageError::query(doing))?, standing(row, doing)?))).collect()
 }
 
-/// What is known about the keys; nothing of the keys themselves.
-async fn read_keys(db: &Database, only: Option<i64>) -> Result<HashMap<i64, Standing>, StorageError> {
-    type Found = (i64, String, DateTime<Utc>, i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
-    use credentials::Column::{LastOkAt, NextCheckAt, Refusals, State, StateSince, StoreId};
-    let columns = [StoreId, State, StateSince, Refusals, LastOkAt, NextCheckAt];
-    let mut find = credentials::Entity::find().select_only().columns(columns);
-    if let Some(store_id) = only {
-        find = find.filter(StoreId.eq(store_id));
-    }
-    let found: Vec<Found> =
-        find.into_tuple().all(db.orm()).await.map_err(StorageError::query("read the states of the credentials"))?;
-    found
-        .into_iter()
-        .map(|(store_id, state, since, refusals, last_ok_at, next_check_at)| {
-            let corrupt = || StorageError::Corrupt { table: "credentials", row: store_id.to_string(), column: "state" };
-            let standing = Standing {
-                state: CredentialState::parse(&state).ok_or_else(corrupt)?,
-                since,
-                refusals: u32::try_from(refusals).unwrap_or(u32::MAX),
-                worked: last_ok_at.is_some(),
-                next_check_at,
-            };
-            Ok((store_id, standing))
-        })
-        .collect()
+fn timetable(row: &QueryResult) -> Result<Timetable, DbErr> {
+    Ok(Timetable {
+        store_id: row.try_get_by_index(0)?,
+        store: row.try_get_by_index(1)?,
+        timezone: row.try_get_by_index(2)?,
+        full: row.try_get_by_index(3)?,
+        incremental: row.try_get_by_index(4)?,
+        sweep: row.try_get_by_index(5)?,
+        paused_at: row.try_get_by_index(6)?,
+        paused_until: row.try_get_by_index(7)?,
+    })
+}
+
+/// What is known about the key, if there is one.
+fn standing(row: &QueryResult, doing: &'static str) -> Result<Option<Standing>, StorageError> {
+    let read = |error: DbErr| StorageError::query(doing)(error);
+    let Some(state) = row.try_get_by_index::<Option<String>>(8).map_err(read)? else { return Ok(None) };
+    let Some(state) = CredentialState::parse(&state) else {
+        let store_id: i64 = row.try_get_by_index(0).map_err(read)?;
+        return Err(StorageError::Corrupt { table: "credentials", row: store_id.to_string(), column: "state" });
+    };
+    let time = |at| row.try_get_by_index::<Option<DateTime<Utc>>>(at).map_err(read);
+    Ok(Some(Standing {
+        state,
+        since: row.try_get_by_index(9).map_err(read)?,
+        refusals: u32::try_from(row.try_get_by_index::<i64>(10).map_err(read)?).unwrap_or(u32::MAX),
+        worked: time(11)?.is_some(),
+        next_check_at: time(12)?,
+    }))
 }
 
 /// The newest run of each store and kind: one step into the index on store, kind and id for each. Of one that failed also
@@ -124,23 +130,24 @@ async fn read_last_runs(db: &Database, only: Option<i64>) -> Result<HashMap<i64,
     Ok(last_runs)
 }
 
+/// A row of [`read_last_runs`], by place: by name each value would be looked for among all columns.
 fn last_run(row: &QueryResult) -> Result<(i64, LastRun), StorageError> {
     let read = |error: DbErr| StorageError::query("read when the stores were last synced")(error);
-    let id: i64 = row.try_get("", "id").map_err(read)?;
+    let id: i64 = row.try_get_by_index(0).map_err(read)?;
     let corrupt = |column| StorageError::Corrupt { table: "runs", row: id.to_string(), column };
-    let text = |column| row.try_get::<Option<String>>("", column).map_err(read);
-    let time = |column| row.try_get::<Option<DateTime<Utc>>>("", column).map_err(read);
-    let kind = text("kind")?.and_then(|kind| RunKind::parse(&kind)).ok_or_else(|| corrupt("kind"))?;
-    let state = text("state")?.and_then(|state| RunState::parse(&state)).ok_or_else(|| corrupt("state"))?;
-    let began_at = time("began_at")?.ok_or_else(|| corrupt("created_at"))?;
-    let refused = text("error_class")?.as_deref() == Some(ErrorClass::Unauthorized.as_str());
-    let left = match (state, time("finished_at")?) {
+    let text = |at| row.try_get_by_index::<Option<String>>(at).map_err(read);
+    let time = |at| row.try_get_by_index::<Option<DateTime<Utc>>>(at).map_err(read);
+    let kind = text(2)?.and_then(|kind| RunKind::parse(&kind)).ok_or_else(|| corrupt("kind"))?;
+    let state = text(3)?.and_then(|state| RunState::parse(&state)).ok_or_else(|| corrupt("state"))?;
+    let refused = text(4)?.as_deref() == Some(ErrorClass::Unauthorized.as_str());
+    let began_at = time(5)?.ok_or_else(|| corrupt("created_at"))?;
+    let left = match (state, time(6)?) {
         (RunState::Queued | RunState::Running, _) => Left::Unfinished,
         (RunState::Failed | RunState::Cancelled, Some(at)) if refused => Left::Refused { at },
-        (RunState::Failed, Some(at)) => Left::Failed { at, since: time("failing_since")?.unwrap_or(began_at) },
+        (RunState::Failed, Some(at)) => Left::Failed { at, since: time(7)?.unwrap_or(began_at) },
         (RunState::Failed | RunState::Succeeded | RunState::Cancelled, _) => Left::Nothing,
     };
-    Ok((row.try_get("", "store_id").map_err(read)?, LastRun { kind, began_at, left }))
+    Ok((row.try_get_by_index(1).map_err(read)?, LastRun { kind, began_at, left }))
 }
 
 /// How many stores one statement queues runs for.

@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ModelTrait, QueryFilter,
-    QueryOrder, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ModelTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, Set, Statement,
 };
 use url::Url;
 
@@ -123,6 +123,14 @@ pub async fn list_stores(db: &Database) -> Result<Vec<Store>, StorageError> {
         .await
         .map_err(StorageError::query("list the stores"))?;
     rows.into_iter().map(store_of).collect()
+}
+
+/// How many stores there are.
+///
+/// # Errors
+/// [`StorageError::Query`].
+pub async fn count(db: &Database) -> Result<u64, StorageError> {
+    stores::Entity::find().count(db.orm()).await.map_err(StorageError::query("count the stores"))
 }
 
 /// The store of that name.

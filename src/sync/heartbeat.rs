@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, debug, warn};
 
@@ -106,7 +106,8 @@ impl Beating {
     async fn go(&self) -> Over {
         let (clock, lease_for) = (&self.syncer.clock, self.syncer.config.worker.lease());
         let third = (lease_for / 3).to_std().expect("a lease is longer than nothing");
-        let mut ticks = tokio::time::interval(third);
+        // The claim is as good as a renewal: most runs are over before their first.
+        let mut ticks = tokio::time::interval_at(Instant::now() + third, third);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let before = clock.instant();

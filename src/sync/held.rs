@@ -70,6 +70,9 @@ impl HeldAhead {
             self.read_to(&mut window, upto).await?;
         }
         if window.after > after || window.upto < Some(upto) {
+            if window.upto < Some(upto) {
+                *window = Window { after: Some(upto), upto: Some(upto), held: VecDeque::new() };
+            }
             return products::held_between(&self.db, self.store_id, after, Some(upto)).await;
         }
         let behind = window.held.partition_point(|held| held.inventory_id <= upto);

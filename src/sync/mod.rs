@@ -199,7 +199,7 @@ impl Syncer {
             }
         };
         let api = Api::of(&self.connectors, &store, &credential)?;
-        let cursor = cursors::read(&self.db, store.id).await?;
+        let cursor = cursors::read(&self.db, &store).await?;
         let mut work = AtWork::new(self, (&store, credential, cursor, api), run, lease, heartbeat, stop);
         info!(store.name = store.name, run.kind = %work.kind, page = work.checkpoint.page, "run begins");
         let worked = Box::pin(with_tokens(&mut work)).await;

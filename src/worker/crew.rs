@@ -63,10 +63,10 @@ where
             if free == 0 {
                 return Ok(None);
             }
-            let due = runs::next_due(&self.db).await?;
+            let ahead = runs::next_due(&self.db).await?;
             let now = self.clock.now();
-            if due.is_none_or(|due| due > now) {
-                return Ok(due);
+            if ahead.earliest().is_none_or(|due| due > now) {
+                return Ok(ahead.earliest());
             }
             let claim = Claim {
                 owner: &self.owner,
@@ -75,7 +75,10 @@ where
                 limit: u32::try_from(free).unwrap_or(u32::MAX),
                 now,
             };
-            let silent = runs::silent(&self.db, now).await?;
+            let silent = match ahead.leased {
+                Some(end) if end <= now => runs::silent(&self.db, now).await?,
+                _ => HashMap::new(),
+            };
             let claimed = runs::claim(&self.db, &claim).await?;
             if claimed.is_empty() {
                 return Ok(Some(now + CROWDED));

@@ -218,6 +218,9 @@ where
     async fn show(&self, shift: &mut Shift, next_run: Option<DateTime<Utc>>) {
         let (busy, slots, now) = (shift.crew.len(), self.slots(), self.clock.now());
         self.metrics.slots(busy, slots);
+        if !service::listens() {
+            return;
+        }
         if shift.trouble.lasts() {
             shift.shown.busy = None;
             return shift.shown.tell("the database does not work; trying again until it does".to_owned());

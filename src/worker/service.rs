@@ -21,6 +21,12 @@ pub struct Standing {
     pub now: DateTime<Utc>,
 }
 
+/// Whether anybody hears what is told here.
+#[must_use]
+pub fn listens() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// The service is up: database and keys are fine; or it has read its configuration again.
 pub fn ready() {
     tell(&[NotifyState::Ready]);

@@ -1,5 +1,6 @@
 //! The tests that need a database, a socket or a process, in one binary.
 
+mod answers;
 mod audit;
 mod away;
 mod chaos;

@@ -121,7 +121,7 @@ async fn what_rests_after_an_error_can_be_hurried_but_not_a_store_that_asked_for
 }
 
 async fn the_next_due_moment_is_the_earliest_of_what_waits_and_what_is_leased(db: TestDb) {
-    let next = async || runs::next_due(&db).await.expect("readable");
+    let next = async || runs::next_due(&db).await.expect("readable").earliest();
     add_stores(&db, 2).await;
     assert_eq!(next().await, None);
     let start = db.clock().now();
@@ -251,6 +251,11 @@ async fn the_questions_of_every_moment_are_answered_by_an_index(db: TestDb) {
     add_stores(&db, 1).await;
     let next_due = "SELECT (SELECT MIN(scheduled_at) FROM runs WHERE state IN ('queued', 'running') AND state = 'queued'), \
          (SELECT MIN(lease_expires_at) FROM runs WHERE state IN ('queued', 'running') AND state = 'running')";
+    let counts = "SELECT COUNT(*) FROM runs WHERE state IN ('queued', 'running') AND state = 'queued' AND scheduled_at <= '2026-01-01'";
+    let at_work = "SELECT stores.name FROM runs JOIN stores ON stores.id = runs.store_id \
+         WHERE runs.state IN ('queued', 'running') AND runs.state = 'running'";
+    let waiting = "SELECT id FROM runs WHERE state IN ('queued', 'running') \
+         AND (state = 'queued' AND scheduled_at <= '2026-01-01' OR state = 'running' AND lease_expires_at < '2026-01-01') LIMIT 1";
     let last_start = "SELECT started_at FROM runs WHERE store_id = 1 AND kind = 'full' ORDER BY id DESC LIMIT 1";
     let due = "SELECT id FROM runs WHERE state IN ('queued', 'running') \
          AND (state = 'queued' AND scheduled_at <= '2026-01-01' OR state = 'running' AND lease_expires_at <= '2026-01-01') \
@@ -274,6 +279,9 @@ async fn the_questions_of_every_moment_are_answered_by_an_index(db: TestDb) {
     }
     for (sql, index) in [
         (next_due, "runs_unfinished"),
+        (counts, "runs_unfinished"),
+        (at_work, "runs_unfinished|runs_one_unfinished"),
+        (waiting, "runs_unfinished|runs_one_unfinished"),
         (last_start, "runs_kind_history"),
         (due, "runs_unfinished|runs_one_unfinished"),
         (attach, "runs_one_unfinished"),

@@ -53,7 +53,7 @@ async fn run(db: &TestDb, store: &Store, state: RunState, error_class: Option<Er
 async fn read(db: &TestDb, store: &Store) -> Row {
     let row = schedule::row(db, store.clone()).await.expect("readable");
     let all = schedule::rows(db).await.expect("readable");
-    let among_all = all.into_iter().find(|row| row.store.id == store.id).expect("listed");
+    let among_all = all.into_iter().find(|row| row.times.store_id == store.id).expect("listed");
     assert_eq!(format!("{row:?}"), format!("{among_all:?}"));
     row
 }

@@ -109,7 +109,7 @@ async fn a_sweep_of_a_store_in_which_nothing_happened_writes_nothing_and_costs_c
 
 async fn an_incremental_run_fetches_what_was_edited_since_the_last_run_and_no_more(db: TestDb) {
     let world = mirrored_shop(db).await;
-    let first = cursors::read(&world.db, world.store.id).await.expect("readable").edited.expect("the full run set it");
+    let first = cursors::read(&world.db, &world.store).await.expect("readable").edited.expect("the full run set it");
     let edited_at = world.syncer.clock.now();
     let ids = ids(&world);
     let new = world.shop.with_catalogue(|catalogue| {
@@ -125,13 +125,13 @@ async fn an_incremental_run_fetches_what_was_edited_since_the_last_run_and_no_mo
     assert_eq!(lines, [("added".to_owned(), new[0]), ("changed".to_owned(), ids[5])]);
     assert!(run.counts.seen < 10, "{run:?}");
     assert_eq!(world.errors().await, Vec::<String>::new());
-    let cursor = cursors::read(&world.db, world.store.id).await.expect("readable").edited.expect("it stays");
+    let cursor = cursors::read(&world.db, &world.store).await.expect("readable").edited.expect("it stays");
     assert!(cursor > first && cursor <= edited_at, "{first} {cursor} {edited_at}");
 
     let quiet = world.sync_as(RunKind::Incremental).await;
     assert_clean(&quiet, Verdict::Complete);
     assert_eq!(feed(&world, &quiet).await, []);
-    assert_eq!(cursors::read(&world.db, world.store.id).await.expect("readable").edited, Some(cursor));
+    assert_eq!(cursors::read(&world.db, &world.store).await.expect("readable").edited, Some(cursor));
 }
 
 async fn what_is_gone_is_asked_for_by_id_and_then_marked_removed(db: TestDb) {

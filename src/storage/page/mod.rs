@@ -2,6 +2,7 @@
 //!
 //! [`super::products`] and [`super::records`] say what is written; nobody else writes mirrored rows.
 
+mod copy;
 pub(super) mod postgres;
 mod rows;
 pub(super) mod sqlite;

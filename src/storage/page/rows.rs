@@ -1,4 +1,6 @@
 //! Rows on their way into a table: the same shape for both databases and for every table of the mirror.
+//!
+//! What a row takes from a product stays where it is: a row is its leading cells and a reference to the product's values.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
@@ -29,7 +31,7 @@ pub enum Cell<'a> {
     Bytes(&'a [u8]),
 }
 
-impl<'a> From<&'a Value<'_>> for Cell<'a> {
+impl<'a> From<&'a Value<'a>> for Cell<'a> {
     fn from(value: &'a Value<'_>) -> Self {
         match value {
             Value::Null => Self::Null,
@@ -47,13 +49,13 @@ impl<'a> From<&'a Value<'_>> for Cell<'a> {
 /// What to do with a row whose key is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
-    /// There is none: the caller has deleted the rows or knows that the product is new.
+    /// There is none: the caller has deleted the rows or knows that what they belong to is new.
     Fail,
     /// Overwrite every column but the key and `first_seen_at`.
     Update,
 }
 
-/// Rows for one table, one cell after the other.
+/// Rows for one table.
 #[derive(Debug)]
 pub struct Rows<'a> {
     /// Table.
@@ -64,8 +66,10 @@ pub struct Rows<'a> {
     pub key: usize,
     /// What to do with rows that are there already.
     pub conflict: Conflict,
-    /// Row after row.
-    pub cells: Vec<Cell<'a>>,
+    /// The leading cells, row after row.
+    leading: Vec<Cell<'a>>,
+    /// What follows them, row by row.
+    values: Vec<&'a [Value<'a>]>,
 }
 
 const STORE: (&str, CellKind) = ("store_id", CellKind::Of(Kind::Int));
@@ -89,6 +93,16 @@ impl<'a> Rows<'a> {
         ];
         let fields = fields.iter().map(|column| (column.name, CellKind::Of(column.kind)));
         Self::new("products", [STORE, PRODUCT_KEY].into_iter().chain(own).chain(fields), 2, Conflict::Update)
+    }
+
+    /// No rows yet for `products`, of which it is known that they are not there.
+    pub fn new_products() -> Self {
+        Self { conflict: Conflict::Fail, ..Self::products() }
+    }
+
+    /// No rows yet for `product_texts`, of which it is known that they are not there.
+    pub fn new_texts() -> Self {
+        Self { conflict: Conflict::Fail, ..Self::texts() }
     }
 
     /// No rows yet for `product_texts`.
@@ -173,25 +187,45 @@ impl<'a> Rows<'a> {
         key: usize,
         conflict: Conflict,
     ) -> Self {
-        Self { table, columns: columns.into_iter().collect(), key, conflict, cells: Vec::new() }
+        let columns = columns.into_iter().collect();
+        Self { table, columns, key, conflict, leading: Vec::new(), values: Vec::new() }
     }
 
-    /// Adds a row: its leading cells, then values of the catalogue.
-    pub fn push(&mut self, leading: &[Cell<'a>], values: &'a [Value<'_>]) {
+    /// Adds a row: its leading cells, then values of the catalogue. All rows of a table have as many of either.
+    pub fn push(&mut self, leading: &[Cell<'a>], values: &'a [Value<'a>]) {
         debug_assert_eq!(leading.len() + values.len(), self.columns.len(), "{}", self.table);
-        self.cells.extend_from_slice(leading);
-        self.cells.extend(values.iter().map(Cell::from));
+        self.leading.extend_from_slice(leading);
+        self.values.push(values);
     }
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.cells.len() / self.columns.len()
+        self.values.len()
+    }
+
+    /// The rows from one on, each its leading cells and the values behind them.
+    pub fn from(&self, first: usize) -> impl Iterator<Item = (&[Cell<'a>], &'a [Value<'a>])> {
+        let width = self.leading.len() / self.values.len().max(1);
+        (first..self.len()).map(move |row| (&self.leading[row * width..][..width], self.values[row]))
+    }
+
+    /// The cells of one column, row by row.
+    pub fn column(&self, column: usize) -> impl Iterator<Item = Cell<'a>> {
+        self.from(0).map(move |(leading, values)| match leading.get(column) {
+            Some(cell) => *cell,
+            None => Cell::from(&values[column - leading.len()]),
+        })
+    }
+
+    /// Table and columns as a statement names them, `"t" ("a", "b")`.
+    pub fn target(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        format!("\"{}\" ({})", self.table, names.join(", "))
     }
 
     /// The start of the statement, `INSERT INTO "t" ("a", "b") `.
     pub fn insert_head(&self) -> String {
-        let names: Vec<_> = self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        format!("/* commit_page */ INSERT INTO \"{}\" ({}) ", self.table, names.join(", "))
+        format!("/* commit_page */ INSERT INTO {} ", self.target())
     }
 
     /// The end of the statement: nothing, or what to do with rows that are there.

@@ -4,54 +4,96 @@
 //! Decimals travel as text into NUMERIC columns; SQLite turns them into integers or doubles where that loses none of
 //! 15 significant digits, and hands back the same digits.
 
-use chrono::SecondsFormat;
+use std::sync::Arc;
+
+use chrono::NaiveDateTime;
+use sqlx::error::BoxDynError;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _, Sqlite};
+use sqlx::{Arguments as _, AssertSqlSafe, Row as _, Sqlite};
 
 use super::rows::{Cell, Rows};
 use crate::domain::catalogue::{Column, Kind};
 use crate::domain::product::Value;
+use crate::domain::spelling;
 
-/// Values bound by one statement at the most. Larger statements cost more to prepare than they save (SQLite's own
-/// limit is 32,766).
-const MAX_BINDS: usize = 4_000;
+/// Values bound by one statement at the most (SQLite's own limit is 32,766). From here on a larger statement only takes more
+/// memory, and each connection keeps a hundred of them.
+const MAX_BINDS: usize = 1_000;
 
-/// Inserts all rows, as few statements as the chunk sizes allow.
+/// Inserts all rows, as few statements as the chunk sizes allow. While the database is at work on one, the next is made.
 pub async fn insert(tx: &mut SqliteConnection, rows: &Rows<'_>) -> sqlx::Result<()> {
-    let width = rows.columns.len();
-    let largest = (MAX_BINDS / width).max(1);
-    let mut rest = rows.cells.as_slice();
-    while !rest.is_empty() {
-        let size = chunk_size(rest.len() / width, largest);
-        let (chunk, after) = rest.split_at(size * width);
-        rest = after;
-        let group = format!("({})", vec!["?"; width].join(", "));
-        let sql = format!("{}VALUES {}{}", rows.insert_head(), vec![group; size].join(", "), rows.insert_tail());
-        chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind).execute(&mut *tx).await?;
+    let largest = (MAX_BINDS / rows.columns.len()).max(1);
+    let mut text = Text::default();
+    let mut first = 0;
+    let mut next = || {
+        let size = chunk_size(rows.len() - first, largest);
+        let statement = (size > 0).then(|| statement(rows, first, size, &mut text));
+        first += size;
+        statement
+    };
+    let mut ready = next();
+    while let Some(statement) = ready {
+        let (done, made) = futures::join!(statement.execute(&mut *tx), async { next() });
+        done?;
+        ready = made;
     }
     Ok(())
 }
 
 /// The next chunk: as many rows as fit, or else the largest power of four that is there.
 fn chunk_size(rows: usize, largest: usize) -> usize {
-    if rows >= largest {
-        return largest;
+    match rows {
+        0 => 0,
+        rows if rows >= largest => largest,
+        rows => 4_usize.pow(rows.ilog(4)),
     }
-    4_usize.pow(rows.ilog(4))
 }
 
-fn bind<'q>(query: Query<'q, Sqlite, SqliteArguments>, cell: &Cell<'_>) -> Query<'q, Sqlite, SqliteArguments> {
+/// The text of the last statement, which is that of the next one of the same size.
+#[derive(Default)]
+struct Text {
+    size: usize,
+    sql: Arc<str>,
+}
+
+fn statement<'q>(rows: &Rows<'_>, first: usize, size: usize, text: &mut Text) -> Query<'q, Sqlite, SqliteArguments> {
+    let width = rows.columns.len();
+    if text.size != size {
+        let group = format!("({})", vec!["?"; width].join(", "));
+        let sql = format!("{}VALUES {}{}", rows.insert_head(), vec![group; size].join(", "), rows.insert_tail());
+        *text = Text { size, sql: sql.into() };
+    }
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(size * width, 0);
+    for (leading, values) in rows.from(first).take(size) {
+        for cell in leading.iter().copied().chain(values.iter().map(Cell::from)) {
+            add(&mut arguments, cell).expect("the types of cells are the database's own");
+        }
+    }
+    sqlx::query_with(AssertSqlSafe(text.sql.clone()), arguments)
+}
+
+fn add(arguments: &mut SqliteArguments, cell: Cell<'_>) -> Result<(), BoxDynError> {
     match cell {
-        Cell::Null => query.bind(None::<i64>),
-        Cell::Text(text) => query.bind((*text).to_owned()),
-        Cell::Int(number) => query.bind(*number),
-        Cell::Decimal(number) => query.bind(number.to_string()),
-        Cell::Bool(truth) => query.bind(*truth),
-        Cell::Time(time) => query.bind(time.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
-        Cell::LocalTime(time) => query.bind(time.format("%Y-%m-%dT%H:%M:%S%.f").to_string()),
-        Cell::Date(date) => query.bind(date.to_string()),
-        Cell::Bytes(bytes) => query.bind(bytes.to_vec()),
+        Cell::Null => arguments.add(None::<i64>),
+        // Shared text is passed on without another copy.
+        Cell::Text(text) => arguments.add(Arc::<str>::from(text)),
+        Cell::Int(number) => arguments.add(number),
+        Cell::Decimal(number) => arguments.add(number.to_string()),
+        Cell::Bool(truth) => arguments.add(truth),
+        Cell::Time(time) => arguments.add(spelled(time.naive_utc(), "+00:00")),
+        Cell::LocalTime(time) => arguments.add(spelled(time, "")),
+        Cell::Date(date) => arguments.add(date.to_string()),
+        Cell::Bytes(bytes) => arguments.add(bytes.to_vec()),
+    }
+}
+
+/// A time and what is to follow it.
+fn spelled(time: NaiveDateTime, zone: &str) -> String {
+    match spelling::time(time) {
+        Some(text) => [spelling::ascii(&text), zone].concat(),
+        None => format!("{}{zone}", time.format("%Y-%m-%dT%H:%M:%S%.f")),
     }
 }
 

@@ -10,6 +10,7 @@ mod replay;
 mod sweep;
 mod transaction;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -155,8 +156,18 @@ impl Plan {
 struct Feed<'a> {
     product: &'a Product<'a>,
     kind: &'static str,
-    /// Field to old and new value; of a product that is new, all it has.
-    fields: String,
+    /// Field to old and new value. Of a product that is new it is all it has, which is written when it is sent ([`Feed::fields`]):
+    /// it is larger than everything else that is written of a product.
+    fields: Option<String>,
+}
+
+impl Feed<'_> {
+    fn fields(&self) -> Cow<'_, str> {
+        match &self.fields {
+            Some(fields) => fields.into(),
+            None => Change::added(self.product).into(),
+        }
+    }
 }
 
 /// Where rows come from.
@@ -172,6 +183,12 @@ struct Source {
 /// The rows of a page, table by table.
 struct Writes<'a> {
     source: Source,
+    /// Products that are new.
+    added: Vec<i64>,
+    /// Their rows.
+    new_products: Rows<'a>,
+    new_texts: Rows<'a>,
+    /// Rows of products that are there.
     products: Rows<'a>,
     texts: Rows<'a>,
     children: Vec<Rows<'a>>,
@@ -190,6 +207,9 @@ impl<'a> Writes<'a> {
     ) -> Self {
         let mut writes = Self {
             source,
+            added: Vec::with_capacity(plan.inserted.len()),
+            new_products: Rows::new_products(),
+            new_texts: Rows::new_texts(),
             products: Rows::products(),
             texts: Rows::texts(),
             children: CHILDREN.iter().map(Rows::children).collect(),
@@ -198,44 +218,38 @@ impl<'a> Writes<'a> {
         };
         for &index in &plan.inserted {
             let product = &page[index];
-            writes.product(product, &plan.hashes[index], &plan.lights[index]);
-            writes.texts(product);
+            writes.added.push(product.inventory_id);
+            writes.new_products.push(&writes.own(product, &plan.hashes[index], &plan.lights[index]), &product.fields);
+            writes.new_texts.push(&writes.keys(product), &product.texts);
             for child in 0..CHILDREN.len() {
-                // Rows left over from a product somebody deleted by hand would stand in the way.
-                writes.replaced[child].push(product.inventory_id);
                 writes.child(product, child);
             }
-            writes.feed.push(Feed { product, kind: "added", fields: Change::added(product) });
+            writes.feed.push(Feed { product, kind: "added", fields: None });
         }
         for &index in &plan.updated {
             let product = &page[index];
             let id = product.inventory_id;
             let change = Change::between(&old[&id], product);
-            writes.product(product, &plan.hashes[index], &plan.lights[index]);
+            writes.products.push(&writes.own(product, &plan.hashes[index], &plan.lights[index]), &product.fields);
             if change.texts {
-                writes.texts(product);
+                writes.texts.push(&writes.keys(product), &product.texts);
             }
             for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
                 writes.replaced[child].push(id);
                 writes.child(product, child);
             }
             let kind = if known[&id].removed { "restored" } else { "changed" };
-            let fields = serde_json::Value::from(change.fields).to_string();
+            let fields = Some(serde_json::Value::from(change.fields).to_string());
             writes.feed.push(Feed { product, kind, fields });
         }
         writes
     }
 
-    fn product(&mut self, product: &'a Product<'a>, hash: &'a ContentHash, light: &'a ContentHash) {
+    fn own(&self, product: &'a Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 8] {
         let now = Cell::Time(self.source.now);
-        let keys = self.keys(product);
+        let [store, id] = self.keys(product);
         let answer = Cell::Bytes(product.answer.as_ref().map_or(TOLD_BY_SEVERAL, |hash| hash));
-        let own = [keys[0], keys[1], Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light), answer];
-        self.products.push(&own, &product.fields);
-    }
-
-    fn texts(&mut self, product: &'a Product<'a>) {
-        self.texts.push(&self.keys(product), &product.texts);
+        [store, id, Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light), answer]
     }
 
     fn child(&mut self, product: &'a Product<'a>, child: usize) {

@@ -6,25 +6,55 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::{Source, Writes};
+use super::{Feed, Source, Writes};
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
 use crate::domain::product::{AnswerHash, ContentHash};
 use crate::domain::run::Lease;
 use crate::storage::page::{Cell, Rows, Transaction, on};
 
+/// Lines of the feed that are in memory at once.
+const LINES: usize = 256;
+
 impl Transaction {
     /// Writes the rows of a page, then its lines of the change feed.
     pub(super) async fn write(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
-        self.insert(&writes.products).await?;
-        self.insert(&writes.texts).await?;
+        let store_id = writes.source.store_id;
+        self.clear(store_id, &writes.added).await?;
+        for rows in [&writes.new_products, &writes.new_texts, &writes.products, &writes.texts] {
+            self.insert(rows).await?;
+        }
         for (table, replaced) in CHILDREN.iter().zip(&writes.replaced) {
-            self.delete(table.name, "store_id", writes.source.store_id, replaced).await?;
+            self.delete(table.name, "store_id", store_id, replaced).await?;
         }
         for rows in &writes.children {
             self.insert(rows).await?;
         }
         self.feed(writes).await
+    }
+
+    /// Takes away what is left of products somebody deleted by hand: it would stand in the way of theirs that come back.
+    ///
+    /// Most of the time there is nothing at all between the first and the last of the products, as the store lists them by ID.
+    async fn clear(&mut self, store_id: i64, added: &[i64]) -> sqlx::Result<()> {
+        let (Some(first), Some(last)) = (added.iter().min(), added.iter().max()) else { return Ok(()) };
+        let tables = || CHILDREN.iter().map(|table| table.name).chain(["product_texts"]);
+        let looks: Vec<_> = tables()
+            .map(|table| {
+                format!(
+                    "SELECT '{table}' WHERE EXISTS \
+                     (SELECT 1 FROM {table} WHERE store_id = $1 AND inventory_id BETWEEN $2 AND $3)"
+                )
+            })
+            .collect();
+        let sql = format!("/* commit_page */ {}", looks.join(" UNION ALL "));
+        // Planned anew each time: a plan that was made when the tables were empty would read them from end to end.
+        let left: Vec<String> = on!(self, connection => sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(store_id).bind(first).bind(last).persistent(false).fetch_all(connection).await?);
+        for table in tables().filter(|table| left.iter().any(|left| left == table)) {
+            self.delete(table, "store_id", store_id, added).await?;
+        }
+        Ok(())
     }
 
     /// Adds the lines of a page to the feed.
@@ -33,22 +63,27 @@ impl Transaction {
             return Ok(());
         }
         let Source { store_id, run_id, now } = writes.source;
-        let first = self.numbers(store_id, writes.feed.len()).await?;
-        let mut rows = Rows::changes();
-        for (seq, line) in (first..).zip(&writes.feed) {
-            let row = [
-                Cell::Int(store_id),
-                Cell::Int(seq),
-                Cell::Int(line.product.inventory_id),
-                line.product.sku().map_or(Cell::Null, Cell::Text),
-                Cell::Text(line.kind),
-                Cell::Text(&line.fields),
-                run_id.map_or(Cell::Null, Cell::Int),
-                Cell::Time(now),
-            ];
-            rows.push(&row, &[]);
+        let mut seq = self.numbers(store_id, writes.feed.len()).await?;
+        for lines in writes.feed.chunks(LINES) {
+            let fields: Vec<_> = lines.iter().map(Feed::fields).collect();
+            let mut rows = Rows::changes();
+            for (line, fields) in lines.iter().zip(&fields) {
+                let row = [
+                    Cell::Int(store_id),
+                    Cell::Int(seq),
+                    Cell::Int(line.product.inventory_id),
+                    line.product.sku().map_or(Cell::Null, Cell::Text),
+                    Cell::Text(line.kind),
+                    Cell::Text(fields),
+                    run_id.map_or(Cell::Null, Cell::Int),
+                    Cell::Time(now),
+                ];
+                rows.push(&row, &[]);
+                seq += 1;
+            }
+            self.insert(&rows).await?;
         }
-        self.insert(&rows).await
+        Ok(())
     }
 
     /// Those of the products that are stored and not marked removed, with their SKUs.

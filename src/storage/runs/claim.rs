@@ -88,12 +88,28 @@ pub async fn silent(db: &Database, now: DateTime<Utc>) -> Result<HashMap<i64, St
     read.collect::<Result<_, _>>().map_err(StorageError::query(doing))
 }
 
-/// The earliest moment at which something can be claimed: a queued run's time, or the end of a lease. `None` when nothing
-/// is unfinished. Reads two ends of one small index, so it may be asked often.
+/// When something can be claimed; `None` of a sort of which there is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// The earliest time of a queued run.
+    pub queued: Option<DateTime<Utc>>,
+    /// The earliest end of a lease.
+    pub leased: Option<DateTime<Utc>>,
+}
+
+impl Ahead {
+    /// The earliest moment at which anything can be claimed; `None` when nothing is unfinished.
+    #[must_use]
+    pub fn earliest(self) -> Option<DateTime<Utc>> {
+        self.queued.into_iter().chain(self.leased).min()
+    }
+}
+
+/// When something can be claimed. Reads two ends of one small index, so it may be asked often.
 ///
 /// # Errors
 /// [`StorageError::Query`].
-pub async fn next_due(db: &Database) -> Result<Option<DateTime<Utc>>, StorageError> {
+pub async fn next_due(db: &Database) -> Result<Ahead, StorageError> {
     let doing = "look when the next run is due";
     let sql = format!(
         "/* next_due */ SELECT (SELECT MIN(scheduled_at) FROM runs WHERE {UNFINISHED} AND state = 'queued'), \
@@ -101,8 +117,7 @@ pub async fn next_due(db: &Database) -> Result<Option<DateTime<Utc>>, StorageErr
     );
     let statement = Statement::from_string(db.orm().get_database_backend(), sql);
     let row = db.orm().query_one_raw(statement).await.map_err(StorageError::query(doing))?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else { return Ok(Ahead::default()) };
     let column = |index| row.try_get_by_index::<Option<DateTime<Utc>>>(index).map_err(StorageError::query(doing));
-    let (queued, leased) = (column(0)?, column(1)?);
-    Ok(queued.into_iter().chain(leased).min())
+    Ok(Ahead { queued: column(0)?, leased: column(1)? })
 }

@@ -23,7 +23,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value};
 
 pub use self::cancel::{Cancelled, cancel, confirm_cancelled};
-pub use self::claim::{Claim, claim, next_due, silent};
+pub use self::claim::{Ahead, Claim, claim, next_due, silent};
 pub use self::history::{get, get_all, newest, newest_each};
 pub use self::trigger::{approve_removals, enqueue, enqueue_audit, hurry, unfinished};
 use super::{Database, StorageError, cursors, wake};
@@ -178,7 +178,7 @@ fn to_json(data: &impl serde::Serialize) -> serde_json::Value {
 
 /// The condition that picks the unfinished runs, in the words of the partial indexes: SQLite uses those only for a
 /// statement that says the same.
-const UNFINISHED: &str = "state IN ('queued', 'running')";
+pub(in crate::storage) const UNFINISHED: &str = "state IN ('queued', 'running')";
 
 /// An update of the run that only its holder can make.
 fn held(lease: &Lease) -> sea_orm::UpdateMany<runs::Entity> {
