@@ -26,14 +26,14 @@ class Cost:
     rss_mb: float
 
 
-def measure(*command, env=None, log=None):
+def measure(*command, env=None, log=None, cwd=None):
     """Runs a program, or a pipe of them given as lists, to its end: wall and CPU seconds, and the sum of their peaks."""
     pipe = command if isinstance(command[0], (list, tuple)) else [command]
     begun, cpu, rss, upstream, running = time.perf_counter(), 0.0, 0.0, None, []
     for place, args in enumerate(pipe):
         last = place == len(pipe) - 1
         out = log if last else subprocess.PIPE
-        one = subprocess.Popen([str(arg) for arg in args], env=env, stdin=upstream, stdout=out, stderr=log)
+        one = subprocess.Popen([str(arg) for arg in args], env=env, stdin=upstream, stdout=out, stderr=log, cwd=cwd)
         if upstream:
             upstream.close()
         upstream = one.stdout
@@ -85,10 +85,10 @@ class Postgres:
         return self.ask("psql", "-q", "-A", "-t", "-h", str(self.folder), "-U", "postgres", "-d", database, "-c", statement).strip()
 
     def database(self, name, scheme="postgres"):
-        """The address of a new, empty database."""
+        """The address of a new, empty database. Some tools insist on a password; the server asks for none."""
         self.sql("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self.sql("postgres", f"CREATE DATABASE {name}")
-        return f"{scheme}://postgres@localhost/{name}?host={self.folder}"
+        return f"{scheme}://postgres:unused@localhost/{name}?host={self.folder}"
 
     def stop(self):
         self.ask("pg_ctl", "-s", "-m", "immediate", "-D", "data", "stop")
@@ -146,7 +146,7 @@ class Netosync:
         """Size of the database."""
         if self.address.startswith("sqlite"):
             return sum(Path(file).stat().st_size for file in glob(f"{self.folder}/netosync.db*") if not file.endswith("key"))
-        name = self.address.split("/")[3].split("?")[0]
+        name = self.address.split("/")[3].partition("?")[0]
         return int(server.sql(name, f"SELECT pg_database_size('{name}')"))
 
 

@@ -16,13 +16,13 @@ def main():
     python = lambda name: venvs / name / "bin/python"
     with workplace() as folder:
         server, store = Postgres(folder), Store(products)
-        env = os.environ | {"STORE_URL": store.url, "WORK": folder, "DLT_TELEMETRY": "false", "RUNTIME__DLTHUB_TELEMETRY": "false"}
+        env = os.environ | {"STORE_URL": store.url, "WORK": folder, "DLT_DATA_DIR": folder, "RUNTIME__DLTHUB_TELEMETRY": "false"}
         log = open(Path(folder, "log"), "wb")
         rows, ours = [], {}
 
         def peer(name, *command):
             for what in ("first load", "again"):
-                cost = measure(*command, env=env, log=log)
+                cost = measure(*command, env=env, log=log, cwd=folder)
                 base = ours[name.rpartition(" → ")[2]][what]
                 rows.append((name, what, rate(products, cost), f"{cost.cpu:.1f}", f"{cost.rss_mb:.0f}", f"1 : {cost.wall / base.wall:.0f}"))
 

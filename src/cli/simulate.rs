@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
@@ -103,12 +103,14 @@ pub async fn run(args: &SimulateArgs) -> Result<Exit, CliError> {
         let message = format!("cannot listen on {}: {error}; choose another address with --listen", args.listen);
         CliError::new(Exit::Failed, message)
     })?;
+    // Before anybody is told that the store is there: the signal would end a process that does not expect it.
+    let told = signal(SignalKind::user_defined1())?;
     super::say(introduction(args, &shop.url()).trim_end());
     let stop = CancellationToken::new();
     let _signals = super::signals::stop_on_signal(stop.clone());
     tokio::select! {
         () = stop.cancelled() => {}
-        edited = edit(&shop, args) => edited?,
+        () = edit(&shop, args, told) => {}
     }
     let calls = shop.calls_made();
     shop.stop().await;
@@ -158,8 +160,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 }
 
 /// Edits products for ever: as often as asked to, and at SIGUSR1.
-async fn edit(shop: &SimulatedStore, args: &SimulateArgs) -> std::io::Result<()> {
-    let mut told = signal(SignalKind::user_defined1())?;
+async fn edit(shop: &SimulatedStore, args: &SimulateArgs, mut told: Signal) {
     let every = Duration::from_secs(args.edit_every.unwrap_or(u64::from(u32::MAX)));
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -9,6 +9,7 @@ mod pages;
 mod reload;
 mod run;
 mod service;
+mod simulate;
 mod support;
 mod systemd;
 mod tables;
