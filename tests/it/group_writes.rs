@@ -22,8 +22,19 @@ on_both_engines!(
 
 /// Products with every column and rows in every child table, unlike from product to product.
 fn products(ids: std::ops::RangeInclusive<i64>) -> Vec<Product<'static>> {
-    const DECIMALS: [&str; 8] =
-        ["0", "0.00", "-0.00", "0.0005", "-12.50", "10000.0001", "99999999.9999", "120000000000000"];
+    const DECIMALS: [&str; 11] = [
+        "0",
+        "0.00",
+        "-0.00",
+        "0.0005",
+        "-12.50",
+        "10000.0001",
+        "99999999.9999",
+        "120000000000000",
+        "79228162514264337593543950335",
+        "-7.9228162514264337593543950335",
+        "0.0000000000000000000000000001",
+    ];
     let value = |column: &Column, seed: i64| {
         let place = usize::try_from(seed).unwrap();
         let time =
@@ -34,7 +45,7 @@ fn products(ids: std::ops::RangeInclusive<i64>) -> Vec<Product<'static>> {
             Kind::Text => Value::Text(["plain", "ü \"\\ \n\t'", "", "0"][place % 4].into()),
             Kind::Json => Value::Text(format!("{{\"A\":\"{seed}\"}}").into()),
             Kind::Int => Value::Int([0, -1, i64::MAX, seed][place % 4]),
-            Kind::Decimal => Value::Decimal(DECIMALS[place % 8].parse().unwrap()),
+            Kind::Decimal => Value::Decimal(DECIMALS[place % DECIMALS.len()].parse().unwrap()),
             Kind::Bool => Value::Bool(seed % 2 == 0),
             Kind::Time => Value::Time(time),
             Kind::LocalTime => Value::LocalTime(time.naive_utc()),
