@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::Args;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{CliError, Exit};
@@ -16,7 +17,7 @@ use crate::domain::secret::Secret;
 use crate::simulator::oauth::OauthConfig;
 use crate::simulator::{DEFAULT_KEY, Fault, SimulatedStore, SimulatorConfig, fault};
 
-/// How many products an edit touches.
+/// How many products an edit touches that nobody has said a share of.
 const EDITS: usize = 3;
 
 /// Run a simulated webstore, to rehearse outages, revoked keys and busy stores.
@@ -59,9 +60,15 @@ pub struct SimulateArgs {
     /// What goes wrong and when, see below; may be given several times.
     #[arg(long = "fault", value_name = "SPEC")]
     faults: Vec<Fault>,
-    /// Edit a few products this often.
+    /// Edit some products this often; SIGUSR1 does so at any time.
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     edit_every: Option<u64>,
+    /// Which share of the products an edit touches (0 to 1), instead of a few.
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    edit_share: Option<f64>,
+    /// How many megabytes of rendered products are kept, so that they are not rendered again.
+    #[arg(long, value_name = "MB", default_value_t = 128)]
+    cache_mb: usize,
 }
 
 fn help() -> String {
@@ -69,7 +76,8 @@ fn help() -> String {
         "Faults: {}\n\nExamples:\n  \
          netosync simulate --products 500 --fault revoke@10\n  \
          netosync simulate --fault 429:retry-after=90@3x2 --fault latency:ms=200\n  \
-         netosync simulate --quirks --edit-every 10",
+         netosync simulate --quirks --edit-every 10\n  \
+         netosync simulate --products 50000 --cache-mb 1024 --edit-share 0.01",
         fault::GRAMMAR
     )
 }
@@ -87,6 +95,7 @@ pub async fn run(args: &SimulateArgs) -> Result<Exit, CliError> {
         wrong_key_as_401: args.wrong_key_as_401,
         faults: args.faults.clone(),
         calls_per_minute: args.calls_per_minute,
+        cache_bytes: args.cache_mb.saturating_mul(1 << 20),
         oauth: OauthConfig { lifetime: TimeDelta::seconds(args.token_secs.into()), ..OauthConfig::default() },
         ..SimulatorConfig::default()
     };
@@ -99,7 +108,7 @@ pub async fn run(args: &SimulateArgs) -> Result<Exit, CliError> {
     let _signals = super::signals::stop_on_signal(stop.clone());
     tokio::select! {
         () = stop.cancelled() => {}
-        () = edit(&shop, args.edit_every) => {}
+        edited = edit(&shop, args) => edited?,
     }
     let calls = shop.calls_made();
     shop.stop().await;
@@ -144,15 +153,34 @@ fn read_key(path: &Path) -> Result<Secret, CliError> {
     Ok(key)
 }
 
-/// Edits products for ever, if asked to.
-async fn edit(shop: &SimulatedStore, every: Option<u64>) {
-    let Some(every) = every else { return std::future::pending().await };
-    let mut ticks = interval(Duration::from_secs(every));
+fn parse_share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "a share is from 0 to 1".to_owned())
+}
+
+/// Edits products for ever: as often as asked to, and at SIGUSR1.
+async fn edit(shop: &SimulatedStore, args: &SimulateArgs) -> std::io::Result<()> {
+    let mut told = signal(SignalKind::user_defined1())?;
+    let every = Duration::from_secs(args.edit_every.unwrap_or(u64::from(u32::MAX)));
+    let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await; // the first comes at once
     loop {
-        ticks.tick().await;
-        let edited = shop.with_catalogue(|catalogue| catalogue.edit_random(EDITS, SystemClock.now()));
-        super::say(format_args!("edited the products {edited:?}"));
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = told.recv() => {}
+        }
+        let edited = shop.with_catalogue(|catalogue| {
+            let all = catalogue.len();
+            let some = args.edit_share.map_or(EDITS, |share| share_of(all, share));
+            catalogue.edit_random(some.min(all), SystemClock.now())
+        });
+        match edited.len() {
+            few if few <= EDITS => super::say(format_args!("edited the products {edited:?}")),
+            many => super::say(format_args!("edited {many} products")),
+        }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]
+fn share_of(all: usize, share: f64) -> usize {
+    (all as f64 * share).round() as usize
 }

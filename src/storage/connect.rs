@@ -17,6 +17,8 @@ use crate::domain::secret::Secret;
 
 /// How long a writer waits for another on SQLite.
 const SQLITE_BUSY: Duration = Duration::from_secs(30);
+/// How many rows a connection's thread reads before it waits for whoever asked for them: each wait is two hand-overs.
+const ROWS_AHEAD: usize = 500;
 /// Readers beside the one writer SQLite allows.
 const SQLITE_CONNECTIONS: u32 = 4;
 /// A commit that returned survives a power cut (design §2, promise 4). NORMAL would lose the last ones, each page together
@@ -121,6 +123,7 @@ async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<
         .journal_mode(SqliteJournalMode::Wal)
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();
     let target = file.display().to_string();
     let pool = SqlitePoolOptions::new()
