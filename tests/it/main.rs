@@ -9,6 +9,7 @@ mod decimals;
 mod drift;
 mod fakes;
 mod feed;
+mod group_writes;
 mod import;
 mod import_failing;
 mod key_life;

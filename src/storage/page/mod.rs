@@ -5,6 +5,7 @@
 mod copy;
 pub(super) mod postgres;
 mod rows;
+mod session;
 pub(super) mod sqlite;
 mod transaction;
 

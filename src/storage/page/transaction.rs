@@ -6,9 +6,10 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::rows::{Cell, Rows};
+use super::session::Session;
 use super::{Quarantined, postgres, sqlite};
 use crate::domain::run::{Checkpoint, Counts, Lease};
 use crate::storage::wake::NOTIFY_FEED;
@@ -16,7 +17,7 @@ use crate::storage::{Database, Pools};
 
 /// A write transaction; dropped without [`Transaction::commit`] it leaves no trace.
 pub enum Transaction {
-    Postgres(sqlx::Transaction<'static, Postgres>),
+    Postgres(Session),
     Sqlite(sqlx::Transaction<'static, Sqlite>),
 }
 
@@ -41,7 +42,7 @@ impl Transaction {
     /// Begins; on SQLite with the write lock from the start, so that it cannot fail half-way for want of it.
     pub async fn begin(db: &Database) -> sqlx::Result<Self> {
         Ok(match db.pools() {
-            Pools::Postgres(pool) => Self::Postgres(pool.begin().await?),
+            Pools::Postgres(pool) => Self::Postgres(Session::writing(pool).await?),
             Pools::Sqlite(pool) => Self::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -49,9 +50,7 @@ impl Transaction {
     /// Begins to read: several statements of one state.
     pub async fn snapshot(db: &Database) -> sqlx::Result<Self> {
         Ok(match db.pools() {
-            Pools::Postgres(pool) => {
-                Self::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
-            }
+            Pools::Postgres(pool) => Self::Postgres(Session::reading(pool).await?),
             Pools::Sqlite(pool) => Self::Sqlite(pool.begin().await?),
         })
     }

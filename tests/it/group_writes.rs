@@ -1,0 +1,205 @@
+//! Many new products in one commit: the same rows as product by product, all or nothing, and nothing left of those of before.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use netosync::domain::catalogue::{CHILDREN, Column, Kind, PRODUCT, TEXTS};
+use netosync::domain::product::{Product, Row, Value};
+use netosync::domain::run::{Checkpoint, Counts, Lease};
+use netosync::simulator::SimulatorConfig;
+use netosync::storage::products::{PageWrite, commit_page};
+use netosync::storage::{Database, Engine, StorageError};
+
+use crate::support::mirrored::{Texts, execute, texts};
+use crate::support::world::World;
+use crate::support::{TestDb, on_both_engines};
+
+on_both_engines!(
+    a_group_gives_the_rows_that_single_products_give,
+    what_is_left_of_products_deleted_by_hand_does_not_stay,
+    a_write_that_is_given_up_at_any_moment_is_there_in_full_or_not_at_all,
+);
+
+/// Products with every column and rows in every child table, unlike from product to product.
+fn products(ids: std::ops::RangeInclusive<i64>) -> Vec<Product<'static>> {
+    const DECIMALS: [&str; 11] = [
+        "0",
+        "0.00",
+        "-0.00",
+        "0.0005",
+        "-12.50",
+        "10000.0001",
+        "99999999.9999",
+        "120000000000000",
+        "79228162514264337593543950335",
+        "-7.9228162514264337593543950335",
+        "0.0000000000000000000000000001",
+    ];
+    let value = |column: &Column, seed: i64| {
+        let place = usize::try_from(seed).unwrap();
+        let time =
+            chrono::DateTime::from_timestamp(seed * 86_399 - 86_400, 123_456_000 * u32::try_from(seed % 2).unwrap())
+                .unwrap();
+        match column.kind {
+            _ if seed % 5 == 4 => Value::Null,
+            Kind::Text => Value::Text(["plain", "ü \"\\ \n\t'", "", "0"][place % 4].into()),
+            Kind::Json => Value::Text(format!("{{\"A\":\"{seed}\"}}").into()),
+            Kind::Int => Value::Int([0, -1, i64::MAX, seed][place % 4]),
+            Kind::Decimal => Value::Decimal(DECIMALS[place % DECIMALS.len()].parse().unwrap()),
+            Kind::Bool => Value::Bool(seed % 2 == 0),
+            Kind::Time => Value::Time(time),
+            Kind::LocalTime => Value::LocalTime(time.naive_utc()),
+            Kind::Date => Value::Date(time.date_naive()),
+        }
+    };
+    let row = |columns: &[Column], seed: i64| -> Row<'static> {
+        (seed..).zip(columns).map(|(seed, column)| value(column, seed)).collect()
+    };
+    let product = |id: i64| {
+        let mut product = Product { fields: row(PRODUCT, id), texts: row(TEXTS, id), ..Product::empty(id) };
+        for (list, table) in product.children.iter_mut().zip(CHILDREN) {
+            for number in 0..id % 4 {
+                let mut row = row(table.columns, id + number);
+                for (place, column) in table.columns[..table.key].iter().enumerate() {
+                    row[place] = match column.kind {
+                        Kind::Text => Value::Text(format!("key {number}").into()),
+                        _ => Value::Int(number),
+                    };
+                }
+                list.push(row);
+            }
+        }
+        product
+    };
+    ids.map(product).collect()
+}
+
+async fn world(db: TestDb) -> (World, Lease) {
+    let world = World::new(db, SimulatorConfig { products: 0, ..SimulatorConfig::default() }).await;
+    world.enqueue(&world.store).await;
+    let (_, lease) = world.claim("worker-1").await.expect("it is due");
+    (world, lease)
+}
+
+async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Result<Counts, StorageError> {
+    let page = PageWrite {
+        found: &[],
+        done: &[],
+        lease,
+        lease_for: world.syncer.config.worker.lease(),
+        products,
+        afresh: false,
+        quarantined: &[],
+        checkpoint: &Checkpoint::default(),
+        counts: Counts::default(),
+        now: world.syncer.clock.now(),
+    };
+    commit_page(&world.db, page).await
+}
+
+/// Every row of every product table as the database spells it.
+async fn everything(db: &Database) -> Vec<Vec<Texts>> {
+    let mut tables = Vec::new();
+    for table in CHILDREN.iter().map(|table| table.name).chain(["products", "product_texts", "product_changes"]) {
+        let sql = match db.engine() {
+            Engine::Postgres => format!("SELECT CAST({table} AS TEXT) FROM {table} ORDER BY 1"),
+            Engine::Sqlite => {
+                let names = "SELECT name FROM pragma_table_info('TABLE') ORDER BY cid".replace("TABLE", table);
+                let names =
+                    texts(db, &names).await.into_iter().map(|name| format!("quote(\"{}\")", name[0].as_ref().unwrap()));
+                format!("SELECT {} FROM {table} ORDER BY 1", names.collect::<Vec<_>>().join(" || '|' || "))
+            }
+        };
+        tables.push(texts(db, &sql).await);
+    }
+    tables
+}
+
+async fn forget(db: &Database) {
+    for table in CHILDREN.iter().map(|table| table.name).chain(["products", "product_texts", "product_changes"]) {
+        execute(db, &format!("DELETE FROM {table}")).await;
+    }
+    execute(db, "UPDATE stores SET change_seq = 0").await;
+}
+
+async fn a_group_gives_the_rows_that_single_products_give(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let products = products(1..=120);
+    for product in &products {
+        write(&world, &lease, std::slice::from_ref(product)).await.expect("written");
+    }
+    let one_by_one = everything(&world.db).await;
+    forget(&world.db).await;
+
+    write(&world, &lease, &products).await.expect("written");
+
+    let at_once = everything(&world.db).await;
+    assert!(at_once.iter().all(|table| table.len() >= 90), "{:?}", at_once.iter().map(Vec::len).collect::<Vec<_>>());
+    for (one_by_one, at_once) in one_by_one.iter().zip(&at_once) {
+        assert_eq!(one_by_one, at_once);
+    }
+}
+
+async fn what_is_left_of_products_deleted_by_hand_does_not_stay(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let before = products(1..=60);
+    write(&world, &lease, &before).await.expect("written");
+    let whole = everything(&world.db).await;
+    execute(&world.db, "DELETE FROM products").await;
+    execute(&world.db, "DELETE FROM product_changes").await;
+    execute(&world.db, "UPDATE stores SET change_seq = 0").await;
+    for table in CHILDREN {
+        let more = format!("UPDATE {} SET {1} = {1} + 1000", table.name, table.columns[table.key - 1].name);
+        execute(&world.db, &more).await;
+    }
+
+    write(&world, &lease, &before).await.expect("written again");
+
+    assert_eq!(everything(&world.db).await, whole);
+}
+
+async fn a_write_that_is_given_up_at_any_moment_is_there_in_full_or_not_at_all(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let products = products(1..=80);
+    write(&world, &lease, &products).await.expect("written");
+    let whole = everything(&world.db).await;
+    let (mut moments, mut nothing) = (0, 0);
+    loop {
+        forget(&world.db).await;
+        if given_up_after(moments, write(&world, &lease, &products)).await {
+            break;
+        }
+        // What was sent before may still arrive, but only at once.
+        let mut held = everything(&world.db).await;
+        loop {
+            let again = everything(&world.db).await;
+            if again == held {
+                break;
+            }
+            held = again;
+        }
+        assert!(held == whole || held.iter().all(Vec::is_empty), "given up after {moments} looks");
+        nothing += usize::from(held != whole);
+        moments += 1 + moments / 8;
+    }
+    assert_eq!(everything(&world.db).await, whole);
+    assert!(nothing > 5, "given up {nothing} times before anything was there");
+}
+
+/// Looks at work so many times and drops it; whether it was done by then.
+async fn given_up_after<T: std::fmt::Debug>(
+    moments: usize,
+    work: impl Future<Output = Result<T, StorageError>>,
+) -> bool {
+    let mut work = pin!(work);
+    for _ in 0..moments {
+        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            done.expect("written");
+            return true;
+        }
+        // Whoever answers gets the time to do so.
+        tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+        tokio::task::yield_now().await;
+    }
+    false
+}
