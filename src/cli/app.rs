@@ -148,6 +148,7 @@ impl App {
     }
 
     /// [`App::outfit`] on a thread of its own: reading the root certificates takes about as long as opening a database.
+    #[must_use]
     pub fn outfit_meanwhile(&self) -> JoinHandle<Result<Outfit, CliError>> {
         let (config, clock) = (self.config.clone(), self.clock.clone());
         spawn_blocking(move || Outfit::of(&config, clock))

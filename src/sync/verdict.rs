@@ -84,7 +84,9 @@ async fn evidence(work: &AtWork<'_>) -> Result<Evidence, StorageError> {
     if swept && listed.whole && work.cursor.edited.is_none() {
         // Products that came as they are held were not looked at for their date.
         let edited = products::newest_edit(&work.syncer.db, work.store.id, newest.latest_believable()).await?;
-        edited.into_iter().for_each(|edited| newest.saw(edited));
+        if let Some(edited) = edited {
+            newest.saw(edited);
+        }
     }
     let least = work.syncer.config.fetch.overlap();
     // Bad records and refused selectors are no reason to list the same edits again.
