@@ -35,8 +35,9 @@ mod m20261121_000026_add_oauth;
 mod m20261121_000027_create_record_changes;
 mod m20261121_000028_import_stores;
 mod m20261122_000029_add_answer_hash;
-mod m20261122_000030_compress_large_values;
-mod m20261122_000031_thin_indexes;
+mod m20261122_000030_keep_feed_as_written;
+mod m20261122_000031_compress_large_values;
+mod m20261122_000032_thin_indexes;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
 /// a database with another program that uses the same library.
@@ -74,8 +75,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000027_create_record_changes::Migration),
             Box::new(m20261121_000028_import_stores::Migration),
             Box::new(m20261122_000029_add_answer_hash::Migration),
-            Box::new(m20261122_000030_compress_large_values::Migration),
-            Box::new(m20261122_000031_thin_indexes::Migration),
+            Box::new(m20261122_000030_keep_feed_as_written::Migration),
+            Box::new(m20261122_000031_compress_large_values::Migration),
+            Box::new(m20261122_000032_thin_indexes::Migration),
         ]
     }
 

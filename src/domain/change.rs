@@ -141,6 +141,7 @@ fn write_value(value: &Value<'_>, out: &mut String) {
             spelling::decimal(*number, out);
             return out.push('"');
         }
+        Value::Int(number) => return write!(out, "{number}").expect("a String takes every write"),
         Value::Bool(truth) => return out.push_str(if *truth { "true" } else { "false" }),
         Value::Time(time) => spelling::time(time.naive_utc()).map(|text| (text, "+00:00")),
         Value::LocalTime(time) => spelling::time(*time).map(|text| (text, "")),

@@ -1,6 +1,5 @@
 //! Pure types and rules. Nothing in here does I/O, reads a clock or knows a database or an HTTP client.
 
-pub mod added;
 pub mod audit;
 pub mod budget;
 pub mod catalogue;
@@ -19,7 +18,6 @@ pub mod last_run;
 pub mod learned;
 pub mod lifecycle;
 pub mod light;
-pub mod moment;
 pub mod outage;
 pub mod product;
 pub mod removal;

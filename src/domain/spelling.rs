@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 /// A decimal without the zeros at its end: [`Decimal::normalize`].
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the mantissa is taken apart again")]
 pub fn normalized(number: Decimal) -> Decimal {
     let parts = number.unpack();
     let mut mantissa = u64::from(parts.mid) << 32 | u64::from(parts.lo);
@@ -19,8 +20,7 @@ pub fn normalized(number: Decimal) -> Decimal {
         mantissa /= 10;
         scale -= 1;
     }
-    let [lo, mid] = [mantissa, mantissa >> 32].map(|half| (half & u64::from(u32::MAX)) as u32);
-    Decimal::from_parts(lo, mid, 0, parts.negative, scale)
+    Decimal::from_parts(mantissa as u32, (mantissa >> 32) as u32, 0, parts.negative, scale)
 }
 
 /// Writes a decimal without the zeros at its end.
@@ -90,10 +90,11 @@ pub fn ascii(text: &[u8]) -> &str {
     std::str::from_utf8(text).expect("digits and signs")
 }
 
-/// Adds a number below 100 to two zeros.
-fn put(zeros: &mut [u8], number: u32) {
-    zeros[0] += (number / 10) as u8;
-    zeros[1] += (number % 10) as u8;
+/// Writes a number below 100 as two digits.
+fn put(text: &mut [u8], number: u32) {
+    const DIGITS: &[u8; 10] = b"0123456789";
+    text[0] = DIGITS[(number / 10) as usize];
+    text[1] = DIGITS[(number % 10) as usize];
 }
 
 #[cfg(test)]

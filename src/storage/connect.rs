@@ -125,11 +125,6 @@ async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<
         .busy_timeout(SQLITE_BUSY)
         .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();
-    let options = std::env::var("XPRAGMA")
-        .unwrap_or_default()
-        .split(',')
-        .filter_map(|p| p.split_once('='))
-        .fold(options, |o, (k, v)| o.pragma(k.to_owned(), v.to_owned()));
     let target = file.display().to_string();
     let pool = SqlitePoolOptions::new()
         .max_connections(SQLITE_CONNECTIONS)

@@ -14,6 +14,8 @@ pub enum ColumnKind {
     Of(Kind),
     /// Bytes.
     Bytes,
+    /// JSON as it was written.
+    Written,
 }
 
 impl ColumnKind {
@@ -29,6 +31,7 @@ impl ColumnKind {
             Self::Of(Kind::LocalTime) => ("datetime_text", "timestamp without time zone"),
             Self::Of(Kind::Date) => ("date_text", "date"),
             Self::Of(Kind::Json) => ("jsonb_text", "jsonb"),
+            Self::Written => ("jsonb_text", "json"),
             Self::Bytes => ("blob", "bytea"),
         };
         match engine {
@@ -48,7 +51,7 @@ impl fmt::Display for ColumnKind {
             Self::Of(Kind::Time) => "time (UTC)",
             Self::Of(Kind::LocalTime) => "time (local)",
             Self::Of(Kind::Date) => "date",
-            Self::Of(Kind::Json) => "JSON",
+            Self::Of(Kind::Json) | Self::Written => "JSON",
             Self::Bytes => "bytes",
         })
     }
@@ -348,7 +351,7 @@ const PRODUCT_CHANGES: Columns = &[
     ("kind", TEXT, "added, changed, removed or restored."),
     (
         "fields",
-        JSON,
+        ColumnKind::Written,
         "Columns and tables to [old, new]: those that changed, of an added product all; NULL when removed.",
     ),
     ("run_id", INT, "The run that saw it; runs are pruned, so it may be gone."),

@@ -117,7 +117,7 @@ fn records<'a>(raw: &'a str, depth: usize, out: &mut Vec<&'a str>) -> Result<(),
 }
 
 fn member<'t, 'a>(members: &Members<'t, 'a>, wanted: &str) -> Option<Node<'t, 'a>> {
-    members.clone().find(|(name, _)| name.name().eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+    members.clone().find(|(name, _)| name.is(wanted)).map(|(_, value)| value)
 }
 
 fn transient(message: impl Into<String>) -> RemoteError {

@@ -134,14 +134,13 @@ impl Collection {
         if element.first() == b'{' {
             let mut next = 0;
             for (name, value) in element.members().ok_or("not a readable object")? {
-                let name = name.name();
-                if let Some(index) = column_of(table, &name, next) {
+                if let Some(index) = column_of(table, name, next) {
                     next = index + 1;
-                    set(index, name, value, &mut extra)?;
-                } else if self.child == Child::PriceGroups && name.eq_ignore_ascii_case(BANDS.field) {
+                    set(index, name.name(), value, &mut extra)?;
+                } else if self.child == Child::PriceGroups && name.is(BANDS.field) {
                     bands = Some(value);
                 } else {
-                    extra.push((name, value.raw()));
+                    extra.push((name.name(), value.raw()));
                 }
             }
         } else {
@@ -167,10 +166,8 @@ pub fn extra_value<'a>(members: Vec<(Cow<'_, str>, &str)>) -> Option<Value<'a>> 
 }
 
 /// The column that a member of an element fills. Members mostly come in the order of the columns, so `next` is tried first.
-fn column_of(table: &ChildTable, name: &str, next: usize) -> Option<usize> {
-    let named = |column: &Column| {
-        column.kind != Kind::Json && column.api.iter().any(|api| *api == name || api.eq_ignore_ascii_case(name))
-    };
+fn column_of(table: &ChildTable, name: Node<'_, '_>, next: usize) -> Option<usize> {
+    let named = |column: &Column| column.kind != Kind::Json && column.api.iter().any(|api| name.is(api));
     if table.columns.get(next).is_some_and(named) {
         return Some(next);
     }
@@ -191,7 +188,7 @@ fn flatten<'t, 'a>(list: Node<'t, 'a>, member: &str, depth: usize, out: &mut Vec
         }
         b'{' => {
             let members = list.members()?;
-            let mut wrapped = members.clone().filter(|(name, _)| name.name().eq_ignore_ascii_case(member)).peekable();
+            let mut wrapped = members.clone().filter(|(name, _)| name.is(member)).peekable();
             if wrapped.peek().is_some() {
                 for (_, value) in wrapped {
                     flatten(value, member, depth + 1, out)?;

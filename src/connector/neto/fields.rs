@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::collection::{COLLECTIONS, Collection};
 use crate::domain::catalogue::{Column, PRODUCT, TEXTS};
+use crate::domain::json::Node;
 
 /// What a field of a record is.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +43,8 @@ pub fn target(name: &str) -> Option<Target> {
 }
 
 /// Whether `name` is one of the key's names.
-pub fn is_id(name: &str) -> bool {
-    IDS.iter().any(|id| id.eq_ignore_ascii_case(name))
+pub fn is_id(name: Node<'_, '_>) -> bool {
+    IDS.iter().any(|id| name.is(id))
 }
 
 /// The custom field's own spelling, `Misc07`, for a name in any case.
@@ -120,6 +121,8 @@ fn targets() -> Names {
         .chain(IDS.map(|name| (name, Target::Id)))
         .collect();
     let mut names = Names::new(all.len());
-    all.into_iter().for_each(|(name, target)| names.put(name, target));
+    for (name, target) in all {
+        names.put(name, target);
+    }
     names
 }

@@ -45,14 +45,14 @@ pub fn normalize(record: &str, lossy: bool) -> Result<Product<'_>, Reject> {
 /// `InventoryID` and `ID` are the same number and either may be absent.
 fn inventory_id(members: Members<'_, '_>) -> Result<i64, String> {
     let mut found = None;
-    for (name, value) in members.map(|(name, value)| (name.name(), value)).filter(|(name, _)| fields::is_id(name)) {
+    for (name, value) in members.filter(|(name, _)| fields::is_id(*name)) {
         match scalar::read(Kind::Int, value) {
             Read::Value(Value::Null) => {}
             Read::Value(Value::Int(id)) if id > 0 => match found {
                 Some(other) if other != id => return Err(format!("InventoryID and ID differ: {other} and {id}")),
                 _ => found = Some(id),
             },
-            _ => return Err(format!("{name} {} is not a positive whole number", excerpt(value.raw()))),
+            _ => return Err(format!("{} {} is not a positive whole number", name.name(), excerpt(value.raw()))),
         }
     }
     found.ok_or_else(|| "InventoryID is missing".to_owned())

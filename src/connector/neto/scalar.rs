@@ -55,7 +55,10 @@ fn read_text(kind: Kind, text: Cow<'_, str>) -> Read<'_> {
         // `""`, `null` and no field at all say the same, and a store may say it differently each time.
         return Read::Value(if text.is_empty() { Value::Null } else { Value::Text(text) });
     }
-    let text = text.trim();
+    let text = match text.as_bytes() {
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => &*text,
+        _ => text.trim(),
+    };
     if text.is_empty() {
         return Read::Value(Value::Null);
     }

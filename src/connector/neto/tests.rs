@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::catalogue::{Child, PRODUCT, TEXTS};
+use crate::domain::change::Change;
 use crate::domain::error::ErrorClass;
 use crate::domain::light;
 use crate::domain::product::{Product, Value};
@@ -286,7 +287,7 @@ fn a_product_outlives_its_page_unchanged() {
 /// what [`crate::domain::product::MAPPING_VERSION`] is for and nothing else.
 #[test]
 fn the_hashes_of_recorded_products_never_change() {
-    let hex = |hash: [u8; 16]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |hash: [u8; 16]| format!("{:032x}", u128::from_be_bytes(hash));
     let hashes: Vec<_> = recorded()
         .iter()
         .map(|product| (product.inventory_id, hex(product.content_hash()), hex(light::hash(product))))
@@ -318,6 +319,15 @@ fn the_hashes_of_recorded_products_never_change() {
             (48211, "9755794784156c2fe7d7630119c3a4b3", "705b75bc6e62685c1674ca5d8803f5c4"),
         ]
     );
+}
+
+#[test]
+fn the_feed_of_a_product_that_is_new_is_its_difference_from_nothing() {
+    for product in recorded() {
+        let fields = Change::between(&Product::empty(product.inventory_id), &product).fields;
+        assert_eq!(Change::added(&product), serde_json::Value::from(fields).to_string());
+    }
+    assert_eq!(Change::added(&Product::empty(1)), "{}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub fn white(bytes: &[u8], mut at: usize) -> usize {
 /// there are none at all nobody has to look for them in every string.
 pub fn has_controls(bytes: &[u8]) -> bool {
     // Without a way out of the inner loop it becomes a few vector instructions.
-    bytes.chunks(256).any(|chunk| chunk.iter().fold(false, |any, byte| any | (*byte < b' ')))
+    bytes.chunks(256).any(|chunk| chunk.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < b' ')
 }
 
 /// The end of a string that begins with the quote at `at`, and whether there is an escape in it. An escaped half of a surrogate pair

@@ -51,6 +51,7 @@ pub async fn insert(tx: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<()> 
 fn types(kind: CellKind) -> (&'static str, &'static str) {
     match kind {
         CellKind::Bytes => ("bytea", "bytea"),
+        CellKind::Written => ("text", "json"),
         CellKind::Of(Kind::Text) => ("text", "text"),
         CellKind::Of(Kind::Int) => ("bigint", "bigint"),
         CellKind::Of(Kind::Decimal) => ("text", "numeric"),
@@ -72,7 +73,7 @@ fn bind_column<'q>(query: Statement<'q>, rows: &Rows<'_>, column: usize) -> Stat
     }
     match rows.columns[column].1 {
         CellKind::Bytes => array!(Cell::Bytes(bytes) => bytes),
-        CellKind::Of(Kind::Text | Kind::Json) => array!(Cell::Text(text) => text),
+        CellKind::Written | CellKind::Of(Kind::Text | Kind::Json) => array!(Cell::Text(text) => text),
         CellKind::Of(Kind::Int) => array!(Cell::Int(number) => number),
         CellKind::Of(Kind::Decimal) => array!(Cell::Decimal(number) => number.to_string()),
         CellKind::Of(Kind::Bool) => array!(Cell::Bool(truth) => truth),

@@ -14,8 +14,8 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _, Sqlite};
 
 use super::rows::{Cell, Rows};
 use crate::domain::catalogue::{Column, Kind};
-use crate::domain::moment;
 use crate::domain::product::Value;
+use crate::domain::spelling;
 
 /// Values bound by one statement at the most (SQLite's own limit is 32,766). From here on a larger statement only takes more
 /// memory, and each connection keeps a hundred of them.
@@ -90,11 +90,11 @@ fn add(arguments: &mut SqliteArguments, cell: Cell<'_>) -> Result<(), BoxDynErro
 }
 
 /// A time and what is to follow it.
-fn spelled(time: NaiveDateTime, zone: &str) -> Arc<str> {
-    let mut text = String::with_capacity(36);
-    moment::write(time, &mut text);
-    text.push_str(zone);
-    text.into()
+fn spelled(time: NaiveDateTime, zone: &str) -> String {
+    match spelling::time(time) {
+        Some(text) => [spelling::ascii(&text), zone].concat(),
+        None => format!("{}{zone}", time.format("%Y-%m-%dT%H:%M:%S%.f")),
+    }
 }
 
 /// Expression that reads a column in the form [`value`] expects.

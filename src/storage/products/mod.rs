@@ -23,7 +23,6 @@ pub use self::sweep::{Held, held_between, held_ids, held_next, load, newest_edit
 pub use super::page::Quarantined;
 use super::page::{Cell, Rows, Transaction};
 use super::{Database, StorageError};
-use crate::domain::added;
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::change::Change;
 use crate::domain::finding::Finding;
@@ -166,7 +165,7 @@ impl Feed<'_> {
     fn fields(&self) -> Cow<'_, str> {
         match &self.fields {
             Some(fields) => fields.into(),
-            None => added::fields(self.product).into(),
+            None => Change::added(self.product).into(),
         }
     }
 }

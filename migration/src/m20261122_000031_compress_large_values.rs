@@ -34,7 +34,7 @@ async fn compress(manager: &SchemaManager<'_>, method: &str) -> Result<(), DbErr
             IF {AVAILABLE} THEN
                 FOR of IN
                     SELECT table_name, column_name FROM information_schema.columns
-                    WHERE table_schema = current_schema() AND data_type IN ('text', 'jsonb') AND table_name IN
+                    WHERE table_schema = current_schema() AND data_type IN ('text', 'json', 'jsonb') AND table_name IN
                         ('products', 'product_texts', 'product_changes', 'records', 'record_changes', 'quarantine')
                 LOOP
                     EXECUTE format('ALTER TABLE %I ALTER COLUMN %I SET COMPRESSION {method}',
