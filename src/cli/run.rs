@@ -162,7 +162,7 @@ async fn refuse_wrong_key(db: &Database, vault: &Vault) -> Result<(), CliError> 
         let some = credentials::list_after(db, after, SOME).await?;
         for one in &some {
             match vault.try_open(one) {
-                Ok(_) => return Ok(()),
+                Ok(()) => return Ok(()),
                 Err(error) => why = why.or(Some(error)),
             }
         }
