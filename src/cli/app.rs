@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::info;
 
 use super::exit::CliError;
@@ -144,14 +143,8 @@ impl App {
 
     /// What a run needs that the database has no part in.
     pub fn outfit(&self) -> Result<Outfit, CliError> {
-        Outfit::of(&self.config, self.clock.clone())
-    }
-
-    /// [`App::outfit`] on a thread of its own: reading the root certificates takes about as long as opening a database.
-    #[must_use]
-    pub fn outfit_meanwhile(&self) -> JoinHandle<Result<Outfit, CliError>> {
-        let (config, clock) = (self.config.clone(), self.clock.clone());
-        spawn_blocking(move || Outfit::of(&config, clock))
+        let transport = Transport::new(Settings::from(&*self.config), self.clock.clone())?;
+        Ok(Outfit { transport, connectors: self.connectors() })
     }
 
     /// Everything a run needs, put together.
@@ -177,13 +170,6 @@ impl App {
 pub struct Outfit {
     transport: Transport,
     connectors: Arc<Registry>,
-}
-
-impl Outfit {
-    fn of(config: &Config, clock: SharedClock) -> Result<Self, CliError> {
-        let connectors = Arc::new(Registry::load(config.connectors.dir.as_deref()));
-        Ok(Self { transport: Transport::new(Settings::from(config), clock)?, connectors })
-    }
 }
 
 /// Name of this machine.

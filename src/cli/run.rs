@@ -40,11 +40,11 @@ pub struct RunArgs {
 pub async fn run(app: &App, args: &RunArgs) -> Result<Exit, CliError> {
     let stop = CancellationToken::new();
     let _signals = signals::stop_on_signal(stop.clone());
-    let outfit = app.outfit_meanwhile();
-    let db = app.database_with(&Manners::SERVICE).await?;
+    // Reading the root certificates takes about as long as opening a database, which is not this thread's work.
+    let (db, outfit) = tokio::join!(app.database_with(&Manners::SERVICE), async { app.outfit() });
+    let (db, outfit) = (db?, outfit?);
     let vault = app.vault(&db).await?;
     refuse_wrong_key(&db, &vault).await?;
-    let outfit = outfit.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
     let syncer = app.equipped(&db, vault, Patience::Daemon, outfit);
     let until = if args.once { Until::Idle } else { Until::Stopped };
     let listener = match app.config.http.listen {
