@@ -86,13 +86,13 @@ fn shifted(products: &mut Vec<Product<'_>>, round: i64) {
 /// A group of pages of new products in one commit.
 #[divan::bench(args = [Engine::Sqlite, Engine::Postgres], sample_count = 12, sample_size = 1)]
 fn write_new_group(bencher: Bencher, engine: Engine) {
-    write_products(bencher, engine, usual_products(GROUP), shifted);
+    write_products(bencher, engine, &usual_products(GROUP), shifted);
 }
 
 /// The same products, each with another name, price and stock.
 #[divan::bench(args = [Engine::Sqlite, Engine::Postgres], sample_count = 12, sample_size = 1)]
 fn write_changed_group(bencher: Bencher, engine: Engine) {
-    write_products(bencher, engine, usual_products(GROUP), |products, round| {
+    write_products(bencher, engine, &usual_products(GROUP), |products, round| {
         for product in products {
             product.fields[2] = Value::Text(format!("A name of round {round}").into());
             product.fields[37] = Value::Decimal(round.into());
@@ -110,13 +110,13 @@ fn write_unchanged_page(bencher: Bencher, engine: Engine) {
 fn write(bencher: Bencher, engine: Engine, prepare: impl Fn(&mut Vec<Product<'_>>, i64)) {
     let page = neto::decode(body(), false).expect("a page");
     let products: Vec<Product<'_>> = page.records().map(|record| neto::normalize(record, false).expect("ok")).collect();
-    write_products(bencher, engine, products, prepare);
+    write_products(bencher, engine, &products, prepare);
 }
 
 fn write_products<'a>(
     bencher: Bencher,
     engine: Engine,
-    products: Vec<Product<'a>>,
+    products: &[Product<'a>],
     prepare: impl Fn(&mut Vec<Product<'a>>, i64),
 ) {
     let runtime = runtime();
@@ -140,12 +140,12 @@ fn write_products<'a>(
         };
         runtime.block_on(commit_page(&world.syncer.db, write)).expect("a commit")
     };
-    commit(&products);
+    commit(products);
     let round = std::cell::Cell::new(0);
     bencher
         .counter(ItemsCount::new(products.len()))
         .with_inputs(|| {
-            let mut changed = products.clone();
+            let mut changed = products.to_vec();
             prepare(&mut changed, round.replace(round.get() + 1));
             changed
         })
