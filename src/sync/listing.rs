@@ -76,9 +76,15 @@ impl Listing {
         self.shape.refused().next().is_some()
     }
 
-    /// Whether the next page is here.
-    pub fn is_ready(&self) -> bool {
-        self.ahead.front().is_some_and(|(ask, page)| *ask == self.seam.ask() && page.is_finished())
+    /// Stores what its pages have brought when it is time to; an error where the run ends or pauses behind them.
+    pub async fn store_when_due(&self, work: &mut AtWork<'_>, group: &mut Group) -> Result<(), Stop> {
+        let next_is_here = self.ahead.front().is_some_and(|(ask, page)| *ask == self.seam.ask() && page.is_finished());
+        if !group.is_due(work, next_is_here) {
+            return Ok(());
+        }
+        group.store(work).await?;
+        Self::bounded(work)?;
+        work.pause().await?.map_or(Ok(()), Err)
     }
 
     /// Asks for the next page, as often as it takes to get one. Before the run does anything but wait for it, what the pages before

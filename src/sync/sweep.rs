@@ -69,13 +69,7 @@ pub async fn sweep(work: &mut AtWork<'_>) -> Result<(), Stop> {
         group.quarantined.extend(compared.bad);
         group.found.extend(compared.found);
         debug!(page = ask.page, page.items = items, page.bytes = bytes, "page compared");
-        if group.is_due(work, listing.is_ready()) {
-            group.store(work).await?;
-            Listing::bounded(work)?;
-            if let Some(stop) = work.pause().await? {
-                return Err(stop);
-            }
-        }
+        listing.store_when_due(work, &mut group).await?;
     }
 }
 
