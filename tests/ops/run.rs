@@ -67,13 +67,16 @@ async fn a_stop_in_the_middle_of_a_run_gives_it_back_uncounted_and_the_next_star
     assert!(asked_to_stop.elapsed() < Duration::from_secs(10), "{:?}", asked_to_stop.elapsed());
     let run = only_run(&machine).await;
     assert_eq!((run.state, run.attempt, run.counts.pages), (RunState::Queued, 0, 3));
-    assert_eq!((run.checkpoint.map(|at| at.page), run.lease_owner), (Some(3), None));
-    assert_eq!((products(&machine).await, simulated.calls_made()), (24, 3));
+    // Pages of 8 that begin with a product of the one before them: 8, 6 and 4 new ones.
+    let place = run.checkpoint.and_then(|at| at.listed.place);
+    assert_eq!((place.map(|place| place.position), run.lease_owner), (Some(18), None));
+    assert_eq!((products(&machine).await, simulated.calls_made()), (18, 3));
 
     assert_eq!(Service::start(&machine, &["--once"], &[]).ended(), Some(0));
     let run = only_run(&machine).await;
     assert_eq!((run.verdict, run.attempt, run.counts.seen), (Some(Verdict::Complete), 1, 80));
-    assert_eq!(simulated.calls()[3].page, Some(3), "no page is asked for twice");
+    let asked: Vec<_> = simulated.calls().iter().map(|call| (call.page, call.limit)).collect();
+    assert!(!asked[..3].contains(&asked[3]), "no page is asked for twice: {asked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -168,7 +168,7 @@ async fn a_command_takes_over_the_run_of_a_daemon_that_stops_and_of_one_that_is_
         assert_eq!((&synced.json()["seen"], &synced.json()["run_id"]), (&80.into(), &2.into()), "{signal}");
         let db = machine.database().await;
         let run = runs::get(&db, 2).await.expect("readable").expect("it stays");
-        assert_eq!((run.state, run.counts.pages), (RunState::Succeeded, 10), "{signal}");
+        assert_eq!((run.state, run.counts.pages), (RunState::Succeeded, 17), "{signal}");
     }
 }
 

@@ -4,12 +4,13 @@
 //! Decimals travel as text, so that `0.00` stays `0.00` and no digit passes through a float.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres, Row as _};
 
 use super::copy;
 use super::rows::{Cell, CellKind, Conflict, Rows};
+use super::session::Session;
 use crate::domain::catalogue::{Column, Kind};
 use crate::domain::product::Value;
 
@@ -19,8 +20,8 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 const COPY_FROM: usize = 32;
 
 /// Inserts all rows with one statement.
-pub async fn insert(tx: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<()> {
-    if rows.conflict == Conflict::Fail && rows.len() >= COPY_FROM {
+pub async fn insert(tx: &mut Session, rows: &Rows<'_>) -> sqlx::Result<()> {
+    if tx.copies() && rows.conflict == Conflict::Fail && rows.len() >= COPY_FROM {
         return copy::insert(tx, rows).await;
     }
     let kinds = || rows.columns.iter().map(|(_, kind)| kind).enumerate();
@@ -44,7 +45,7 @@ pub async fn insert(tx: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<()> 
     for column in 0..rows.columns.len() {
         query = bind_column(query, rows, column);
     }
-    query.execute(tx).await.map(drop)
+    query.execute(&mut **tx).await.map(drop)
 }
 
 /// Type on the wire and type of the column.

@@ -9,6 +9,14 @@ use std::ops::{Deref, DerefMut};
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 
+/// Whether new rows are best copied ([`super::copy`]): where the server is reached through a socket file. The driver leaves Nagle's
+/// algorithm on, so over TCP the small message that ends a copy waits until the server has acknowledged the rows before it, which a
+/// server with nothing to say puts off: 40 ms for every copy (measured on loopback). A statement is one message and waits for nothing.
+fn copies(pool: &PgPool) -> bool {
+    let options = pool.connect_options();
+    options.get_socket().is_some() || options.get_host().starts_with('/')
+}
+
 /// A transaction and its connection; dropped it leaves no trace.
 pub enum Session {
     /// It only reads, and its connection goes back to the pool.
@@ -26,9 +34,14 @@ impl Session {
 
     /// Begins to write.
     pub async fn writing(pool: &PgPool) -> sqlx::Result<Self> {
-        let mut writing = Writing { connection: pool.acquire().await?, committed: false };
+        let mut writing = Writing { connection: pool.acquire().await?, committed: false, copies: copies(pool) };
         sqlx::raw_sql("BEGIN").execute(&mut *writing.connection).await?;
         Ok(Self::Writing(writing))
+    }
+
+    /// Whether new rows are best copied.
+    pub fn copies(&self) -> bool {
+        matches!(self, Self::Writing(Writing { copies: true, .. }))
     }
 
     /// Makes it durable.
@@ -68,6 +81,7 @@ impl DerefMut for Session {
 pub struct Writing {
     connection: PoolConnection<Postgres>,
     committed: bool,
+    copies: bool,
 }
 
 impl Drop for Writing {
