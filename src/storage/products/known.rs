@@ -10,13 +10,14 @@ use crate::domain::catalogue::{CHILDREN, Column, PRODUCT, TEXTS};
 use crate::domain::product::{ContentHash, Product, Row};
 use crate::storage::page::{Transaction, postgres, sqlite};
 
-/// Runs a query with a store and a list of ids on either database and maps each row.
+/// Runs a query with a store and a list of ids on either database and maps each row. PostgreSQL plans it anew each time: a plan that
+/// was made while the tables were empty would read them from end to end, ever longer in a first load.
 macro_rules! rows {
     ($tx:expr, $sql:expr, $store_id:expr, $ids:expr, $row:ident, $value:ident => $map:expr) => {
         match $tx {
             Transaction::Postgres(tx) => {
                 let $value = postgres::value;
-                let query = sqlx::query(AssertSqlSafe($sql)).bind($store_id).bind($ids);
+                let query = sqlx::query(AssertSqlSafe($sql)).bind($store_id).bind($ids).persistent(false);
                 query.fetch_all(&mut **tx).await?.iter().map(|$row| $map).collect::<sqlx::Result<Vec<_>>>()?
             }
             Transaction::Sqlite(tx) => {

@@ -249,7 +249,8 @@ impl Transaction {
             format!("/* commit_page */ DELETE FROM \"{table}\" WHERE {of} = $1 AND inventory_id {}", self.among());
         match self {
             Self::Postgres(tx) => {
-                sqlx::query(AssertSqlSafe(sql)).bind(owner).bind(ids).execute(&mut **tx).await?;
+                // As for what is known: not by a plan made for empty tables.
+                sqlx::query(AssertSqlSafe(sql)).bind(owner).bind(ids).persistent(false).execute(&mut **tx).await?;
             }
             Self::Sqlite(tx) => {
                 sqlx::query(AssertSqlSafe(sql)).bind(owner).bind(Json(ids)).execute(&mut **tx).await?;
