@@ -313,7 +313,7 @@ const RUNS: Columns = &[
     ("finished_at", TIME, "End."),
     ("created_at", TIME, "When it was asked for."),
     ("cancel_requested_at", TIME, "When a person cancelled it while a worker was on it."),
-    ("repaired", INT, "Products that had slipped or changed between pages and were fetched by the closing sweep."),
+    ("repaired", INT, "Products that had slipped between pages and were fetched by ID."),
     ("id_digest", TEXT, "Digest of all IDs the store listed, whatever their order."),
     ("approve_removals", ColumnKind::Of(Kind::Bool), "Whether a person has approved all removals of this run."),
     ("audit_request", JSON, "Of an audit: the size and seed of its sample, and whether it repairs."),
