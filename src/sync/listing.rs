@@ -91,6 +91,9 @@ impl Listing {
     /// have brought is stored.
     pub async fn page(&mut self, work: &mut AtWork<'_>, group: &mut Group) -> Result<(Ask, Read), Stop> {
         loop {
+            if work.stop.is_cancelled() {
+                return Err(group.store_before(work, Stop::Asked).await);
+            }
             let (ask, first) = self.next(work);
             let error = match work.answer(first).await {
                 Ok(Some(read)) => {
@@ -127,10 +130,10 @@ impl Listing {
         if self.reader.pace.go_on() || self.ahead.front().is_some_and(|(asked, _)| *asked != self.seam.ask()) {
             self.forget_what_is_not_next();
         }
-        let in_flight = work.syncer.config.fetch.in_flight;
+        let AtWork { store, credential, syncer, .. } = work;
         let wait = products_waiting(work) / self.seam.ask().limit;
-        let AtWork { store, credential, .. } = work;
-        for ask in self.seam.ahead().take((in_flight + wait) as usize).skip(self.ahead.len()) {
+        let most = if self.seam.goes_on() { syncer.config.fetch.in_flight + wait } else { 1 };
+        for ask in self.seam.ahead().take(most as usize).skip(self.ahead.len()) {
             let request = neto::walk(&store.url, credential, &self.shape, ask.page, ask.limit, work.since());
             let what = format!("page {} of {} records", ask.page, ask.limit);
             self.ahead.push_back((ask, self.reader.begin(request, ask, what)));

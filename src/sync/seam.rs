@@ -157,6 +157,12 @@ impl Seam {
         }
     }
 
+    /// Whether the next pages are likely to be those of [`Seam::ahead`]: not where the list may have come to its end, or a seam is
+    /// being looked for.
+    pub fn goes_on(&self) -> bool {
+        !self.short && self.ends == 0 && self.tried.is_empty()
+    }
+
     /// The pages that will be asked for, if each brings as many records as it is asked for.
     pub fn ahead(&self) -> impl Iterator<Item = Ask> + '_ {
         std::iter::successors(Some(self.ask()), |ask| Some(self.reach(ask.end(), 1)))
