@@ -135,10 +135,9 @@ fn write_products<'a>(
             afresh: false,
             quarantined: &[],
             checkpoint: &Checkpoint::default(),
-            counts: Counts::default(),
             now: world.syncer.clock.now(),
         };
-        runtime.block_on(commit_page(&world.syncer.db, write)).expect("a commit")
+        runtime.block_on(commit_page(&world.syncer.db, write, Counts::default())).expect("a commit")
     };
     commit(products);
     let round = std::cell::Cell::new(0);

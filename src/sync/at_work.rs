@@ -24,13 +24,10 @@ use crate::connector::neto::{self, Page};
 use crate::domain::audit::AuditRequest;
 use crate::domain::budget::Budget;
 use crate::domain::error::{ErrorClass, RemoteError};
-use crate::domain::finding::Finding;
 use crate::domain::http::{Answer, Request};
-use crate::domain::product::Product;
 use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunKind};
 use crate::domain::store::{Credential, CredentialState, Store};
 use crate::storage::cursors::Cursor;
-use crate::storage::products::{self, PageWrite, Quarantined, Removal};
 use crate::storage::{StorageError, credentials, runs_waiting};
 use crate::transport::{CallContext, StoreBudget, Transport, UnderLease, quotable};
 
@@ -84,27 +81,6 @@ pub struct Left {
     pub checkpoint: Checkpoint,
     /// Until when the store has asked for silence.
     pub silent_until: Option<DateTime<Utc>>,
-}
-
-/// What is committed of a page.
-#[derive(Default)]
-pub struct Commit<'p> {
-    /// Products to store.
-    pub products: &'p [Product<'p>],
-    /// Whether what is stored of them is known to be wrong.
-    pub afresh: bool,
-    /// Records that are none.
-    pub quarantined: &'p [Quarantined<'p>],
-    /// What was found and is left for later.
-    pub found: &'p [Finding],
-    /// Findings that are dealt with.
-    pub done: &'p [i64],
-    /// Pages of the store it comes from; one that shows nothing new is a look, not a page that was stored.
-    pub pages: u32,
-    /// Records taken in, besides those that are found.
-    pub seen: usize,
-    /// Of those, products that are held just so and need no look of the database.
-    pub unchanged: usize,
 }
 
 impl<'a> AtWork<'a> {
@@ -274,57 +250,6 @@ impl<'a> AtWork<'a> {
         self.heartbeat.pulse.beat();
         self.too_much = false;
         self.note_working_key().await
-    }
-
-    /// Writes what came of a page and moves the checkpoint, in one transaction.
-    pub async fn commit(&mut self, commit: Commit<'_>, checkpoint: Checkpoint) -> Result<(), Stop> {
-        let checkpoint = Checkpoint { budget: self.context.budget.state(), ..checkpoint };
-        let mut counts = self.counts_now();
-        counts.pages += i64::from(commit.pages);
-        counts.seen += commit.seen as i64;
-        counts.unchanged += commit.unchanged as i64;
-        let renewal = self.heartbeat.live.renewal();
-        let write = PageWrite {
-            lease: self.lease,
-            lease_for: self.syncer.config.worker.lease(),
-            products: commit.products,
-            afresh: commit.afresh,
-            quarantined: commit.quarantined,
-            found: commit.found,
-            done: commit.done,
-            checkpoint: &checkpoint,
-            counts,
-            now: renewal.at,
-        };
-        let written = products::commit_page(&self.syncer.db, write).await?;
-        self.heartbeat.live.renewed(renewal);
-        self.committed(written, checkpoint);
-        Ok(())
-    }
-
-    /// Marks products removed that the store was asked for by ID and does not have.
-    pub async fn remove(&mut self, ids: &[i64]) -> Result<(), Stop> {
-        let checkpoint = Checkpoint { budget: self.context.budget.state(), ..self.checkpoint.clone() };
-        let renewal = self.heartbeat.live.renewal();
-        let removal = Removal {
-            lease: self.lease,
-            lease_for: self.syncer.config.worker.lease(),
-            ids,
-            checkpoint: &checkpoint,
-            counts: self.counts_now(),
-            now: renewal.at,
-        };
-        let written = products::mark_removed(&self.syncer.db, removal).await?;
-        self.heartbeat.live.renewed(renewal);
-        self.committed(written, checkpoint);
-        Ok(())
-    }
-
-    pub(super) fn committed(&mut self, written: Counts, checkpoint: Checkpoint) {
-        self.heartbeat.pulse.beat();
-        self.syncer.metrics().page_committed(&self.counts, &written);
-        self.counts = Counts { calls: self.counts.calls, ..written };
-        self.checkpoint = checkpoint;
     }
 
     /// Writes a doubt down for the verdict, once.

@@ -6,8 +6,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{debug, info};
 
-use super::at_work::{AtWork, Commit};
-use super::group::Group;
+use super::at_work::AtWork;
+use super::commit::Commit;
+use super::group::Groups;
 use super::held::HeldAhead;
 use super::listing::{Listing, Piece, Turn, UNORDERED};
 use super::outcome::Stop;
@@ -35,6 +36,12 @@ impl AtWork<'_> {
 
 /// Reads the list and stores it.
 pub async fn detail(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let mut groups = Groups::default();
+    let list = list(work, &mut groups).await;
+    groups.end(work, list).await
+}
+
+async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
     if work.kind == RunKind::Full && work.checkpoint.page_size < LEAST {
         return without_seams(work, "pages are too small for seams").await;
     }
@@ -44,9 +51,8 @@ pub async fn detail(work: &mut AtWork<'_>) -> Result<(), Stop> {
     let held = (work.kind == RunKind::Full).then(ahead);
     let reader = Reader::new(work, true, held.clone());
     let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.checkpoint.page_size, reader);
-    let mut group = Group::default();
     loop {
-        let (ask, read) = match listing.page(work, &mut group).await {
+        let (ask, read) = match listing.page(work, groups).await {
             Err(Stop::Remote(error)) if error.too_much && work.kind == RunKind::Full && work.try_less(&error) => {
                 work.smaller_pages(LEAST as usize);
                 return without_seams(work, "the store does not bear pages that are large enough for seams").await;
@@ -55,28 +61,28 @@ pub async fn detail(work: &mut AtWork<'_>) -> Result<(), Stop> {
         };
         let (items, bytes) = (read.records, read.bytes);
         match listing.judge(ask, read) {
-            Turn::Piece(piece) => take_in(work, &mut group, &listing, piece, held.as_deref()).await?,
+            Turn::Piece(piece) => take_in(work, groups, &listing, piece, held.as_deref()).await?,
             Turn::Again => continue,
             Turn::End(upto) => {
-                group.store(work).await?;
+                groups.store(work).await?;
                 return end(work, &listing, upto).await;
             }
             Turn::Unordered => {
-                group.store(work).await?;
+                groups.store(work).await?;
                 work.checkpoint.listed.unordered = true;
                 work.checkpoint.listed.doubts = vec![UNORDERED.to_owned()];
                 return walk_instead(work).await;
             }
         }
         debug!(page = ask.page, page.items = items, page.bytes = bytes, "page read");
-        listing.store_when_due(work, &mut group).await?;
+        listing.store_when_due(work, groups).await?;
     }
 }
 
 /// Adds a piece of the list to what is to be stored.
 async fn take_in(
     work: &AtWork<'_>,
-    group: &mut Group,
+    groups: &mut Groups,
     listing: &Listing,
     piece: Piece,
     held: Option<&HeldAhead>,
@@ -89,17 +95,20 @@ async fn take_in(
                 || piece.quarantined.iter().any(|record| record.inventory_id == Some(id))
         };
         let missing = held.iter().filter(|held| !held.removed && !listed(held.inventory_id));
-        group.found.extend(missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }));
+        groups
+            .open
+            .found
+            .extend(missing.map(|held| Finding { inventory_id: held.inventory_id, kind: FindingKind::Missing }));
     }
-    let checkpoint = group.checkpoint(work);
+    let checkpoint = groups.checkpoint(work);
     listing.note(&mut checkpoint.listed, piece.ids());
     note_dates(&mut checkpoint.newest, piece.current_time.as_deref(), &piece.products);
     let seen = piece.same.len() + piece.products.len() + piece.quarantined.len();
-    group.pages += u32::from(seen > 0);
-    group.seen += seen;
-    group.unchanged += piece.same.len();
-    group.products.extend(piece.products);
-    group.quarantined.extend(piece.quarantined);
+    groups.open.pages += u32::from(seen > 0);
+    groups.open.seen += seen;
+    groups.open.unchanged += piece.same.len();
+    groups.open.products.extend(piece.products);
+    groups.open.quarantined.extend(piece.quarantined);
     Ok(())
 }
 

@@ -1,20 +1,28 @@
 //! Pages of a list that are stored together: with `fetch.in_flight` at 1 each by itself, so that a crash repeats one page at most;
 //! above it as many as come while the database is busy, up to `fetch.group_products` and so much time. They are stored in the order
-//! of the list, with the checkpoint behind the last of them.
+//! of the list, with the checkpoint behind the last of them; while one group is being stored, the next is made ready.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
-use super::at_work::{AtWork, Commit};
+use super::at_work::AtWork;
+use super::commit::Commit;
 use super::outcome::Stop;
 use crate::domain::finding::Finding;
 use crate::domain::product::Product;
-use crate::domain::run::Checkpoint;
+use crate::domain::run::{Checkpoint, Counts};
+use crate::storage::StorageError;
 use crate::storage::products::Quarantined;
 
 /// Pages wait no longer to be stored.
 const LONGEST: Duration = Duration::from_millis(250);
+/// Groups on their way into the database at once.
+const UNDER_WAY: usize = 2;
 
 /// How many products may wait for the database.
 pub fn products_waiting(work: &AtWork<'_>) -> u32 {
@@ -22,7 +30,7 @@ pub fn products_waiting(work: &AtWork<'_>) -> u32 {
     if fetch.in_flight > 1 { fetch.group_products } else { 0 }
 }
 
-/// See the module.
+/// Pages that are stored together.
 #[derive(Default)]
 pub struct Group {
     /// Products to store.
@@ -41,42 +49,134 @@ pub struct Group {
     behind: Option<(Checkpoint, Instant)>,
 }
 
-impl Group {
-    /// The checkpoint behind its pages, to be moved behind one more.
+/// The groups of a list, each either open or on its way into the database.
+#[derive(Default)]
+pub struct Groups {
+    /// The one that grows.
+    pub open: Group,
+    /// Those on their way, in the order of the list.
+    under_way: VecDeque<UnderWay>,
+    /// Gives the counts of the run behind the last of them, once it is durable.
+    counts: Option<oneshot::Receiver<Counts>>,
+}
+
+struct UnderWay {
+    behind: Checkpoint,
+    /// `None` comes of a group that follows one that could not be stored.
+    task: AbortOnDropHandle<Result<Option<Counts>, StorageError>>,
+}
+
+impl Groups {
+    /// The checkpoint behind all pages, to be moved behind one more.
     pub fn checkpoint(&mut self, work: &AtWork<'_>) -> &mut Checkpoint {
-        let begin = || (work.checkpoint.clone(), work.syncer.clock.instant());
-        &mut self.behind.get_or_insert_with(begin).0
+        let Self { open, under_way, .. } = self;
+        let begin = || (last(under_way, work).clone(), work.syncer.clock.instant());
+        &mut open.behind.get_or_insert_with(begin).0
     }
 
-    /// Whether it is time to store it; `more` says that the next page is here already.
-    pub fn is_due(&self, work: &AtWork<'_>, more: bool) -> bool {
+    /// How many pages the list has had.
+    pub fn pages(&self, work: &AtWork<'_>) -> u32 {
+        let open = self.open.behind.as_ref().map(|(checkpoint, _)| checkpoint);
+        open.unwrap_or_else(|| last(&self.under_way, work)).listed.pages
+    }
+
+    /// Begins to store the open group where it is time to; `more` says that the next page is here already. Says whether it did.
+    pub async fn store_when_due(&mut self, work: &mut AtWork<'_>, more: bool) -> Result<bool, Stop> {
+        while self.under_way.front().is_some_and(|group| group.task.is_finished()) {
+            self.settle_first(work).await?;
+        }
+        let most = products_waiting(work) as usize;
+        if !self.open.is_due(work, most, more) {
+            return Ok(false);
+        }
+        let may_go_on = if most == 0 { 0 } else { UNDER_WAY - 1 };
+        self.begin(work);
+        while self.under_way.len() > may_go_on {
+            self.settle_first(work).await?;
+        }
+        Ok(true)
+    }
+
+    /// Stores all pages and moves the run's checkpoint behind them; nothing where there are none.
+    pub async fn store(&mut self, work: &mut AtWork<'_>) -> Result<(), Stop> {
+        self.begin(work);
+        while !self.under_way.is_empty() {
+            self.settle_first(work).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends with the list: what is under way is stored, what is open is not.
+    pub async fn end(mut self, work: &mut AtWork<'_>, list: Result<(), Stop>) -> Result<(), Stop> {
+        self.open = Group::default();
+        let stored = self.store(work).await;
+        list.and(stored)
+    }
+
+    /// Stores all pages before the run ends for this reason, which is not worth less for it.
+    pub async fn store_before(&mut self, work: &mut AtWork<'_>, stop: Stop) -> Stop {
+        self.store(work).await.err().unwrap_or(stop)
+    }
+
+    fn begin(&mut self, work: &AtWork<'_>) {
+        let Group { products, quarantined, found, seen, unchanged, pages, behind } = std::mem::take(&mut self.open);
+        let Some((checkpoint, _)) = behind else { return };
+        let behind = work.with_budget(checkpoint);
+        let (tell, counts) = oneshot::channel();
+        let before = self.counts.replace(counts).filter(|_| !self.under_way.is_empty());
+        let (writer, checkpoint, now) = (work.writer(), behind.clone(), work.counts);
+        let write = async move {
+            let commit = Commit {
+                products: &products,
+                quarantined: &quarantined,
+                found: &found,
+                pages,
+                seen,
+                unchanged,
+                ..Commit::default()
+            };
+            let before = async {
+                match before {
+                    Some(counts) => counts.await.ok(),
+                    None => Some(now),
+                }
+            };
+            let written = writer.write(commit, &checkpoint, before).await?;
+            // Nobody waits for it where no group follows.
+            written.map(|counts| tell.send(counts).ok());
+            Ok(written)
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(write.in_current_span()));
+        self.under_way.push_back(UnderWay { behind, task });
+    }
+
+    /// Waits until the first group under way is stored. Where that fails, those behind it are let go.
+    async fn settle_first(&mut self, work: &mut AtWork<'_>) -> Result<(), Stop> {
+        let Some(UnderWay { behind, task }) = self.under_way.pop_front() else { return Ok(()) };
+        let written = task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        match written {
+            Ok(written) => work.committed(written.expect("the groups before it are stored"), behind),
+            Err(error) => {
+                self.under_way.clear();
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The checkpoint behind the groups that are under way.
+fn last<'g>(under_way: &'g VecDeque<UnderWay>, work: &'g AtWork<'_>) -> &'g Checkpoint {
+    under_way.back().map_or(&work.checkpoint, |last| &last.behind)
+}
+
+impl Group {
+    fn is_due(&self, work: &AtWork<'_>, most: usize, more: bool) -> bool {
         let rows = self.products.len() + self.quarantined.len() + self.found.len();
         let waits = |since: &Instant| work.syncer.clock.instant() - *since >= LONGEST;
-        let most = products_waiting(work) as usize;
         rows >= most
             || (rows >= most / 2 && !more)
             || work.stop.is_cancelled()
             || self.behind.as_ref().is_some_and(|(_, since)| waits(since))
-    }
-
-    /// Stores its pages and moves the run's checkpoint behind them; nothing where there are none.
-    pub async fn store(&mut self, work: &mut AtWork<'_>) -> Result<(), Stop> {
-        let Self { products, quarantined, found, seen, unchanged, pages, behind } = std::mem::take(self);
-        let Some((checkpoint, _)) = behind else { return Ok(()) };
-        let commit = Commit {
-            products: &products,
-            quarantined: &quarantined,
-            found: &found,
-            pages,
-            seen,
-            unchanged,
-            ..Commit::default()
-        };
-        work.commit(commit, checkpoint).await
-    }
-
-    /// Stores its pages before the run ends for this reason, which is not worth less for it.
-    pub async fn store_before(&mut self, work: &mut AtWork<'_>, stop: Stop) -> Stop {
-        self.store(work).await.err().unwrap_or(stop)
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::at_work::{Ahead, AtWork};
-use super::group::{Group, products_waiting};
+use super::group::{Groups, products_waiting};
 use super::outcome::Stop;
 use super::reading::{Read, Reader};
 use super::seam::{Ask, Next, Seam};
@@ -76,23 +76,29 @@ impl Listing {
         self.shape.refused().next().is_some()
     }
 
-    /// Stores what its pages have brought when it is time to; an error where the run ends or pauses behind them.
-    pub async fn store_when_due(&self, work: &mut AtWork<'_>, group: &mut Group) -> Result<(), Stop> {
+    /// Begins to store what its pages have brought when it is time to. An error where the run ends or pauses behind them, and then
+    /// they are stored.
+    pub async fn store_when_due(&self, work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
         let next_is_here = self.ahead.front().is_some_and(|(ask, page)| *ask == self.seam.ask() && page.is_finished());
-        if !group.is_due(work, next_is_here) {
+        if !groups.store_when_due(work, next_is_here).await? {
             return Ok(());
         }
-        group.store(work).await?;
-        Self::bounded(work)?;
-        work.pause().await?.map_or(Ok(()), Err)
+        let stop = match Self::bounded(groups.pages(work), work) {
+            Ok(()) => work.pause().await?,
+            Err(endless) => Some(endless),
+        };
+        match stop {
+            Some(stop) => Err(groups.store_before(work, stop).await),
+            None => Ok(()),
+        }
     }
 
     /// Asks for the next page, as often as it takes to get one. Before the run does anything but wait for it, what the pages before
     /// have brought is stored.
-    pub async fn page(&mut self, work: &mut AtWork<'_>, group: &mut Group) -> Result<(Ask, Read), Stop> {
+    pub async fn page(&mut self, work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(Ask, Read), Stop> {
         loop {
             if work.stop.is_cancelled() {
-                return Err(group.store_before(work, Stop::Asked).await);
+                return Err(groups.store_before(work, Stop::Asked).await);
             }
             let (ask, first) = self.next(work);
             let error = match work.answer(first).await {
@@ -102,9 +108,9 @@ impl Listing {
                 }
                 Ok(None) => continue,
                 Err(Stop::Remote(error)) => error,
-                Err(stop) => return Err(group.store_before(work, stop).await),
+                Err(stop) => return Err(groups.store_before(work, stop).await),
             };
-            group.store(work).await?;
+            groups.store(work).await?;
             if error.class == ErrorClass::Rejected
                 && work.ask_otherwise(&mut self.shape, &mut self.refused, &error).await?
             {
@@ -191,8 +197,8 @@ impl Listing {
     }
 
     /// An error if the list has had more pages than a list may have.
-    pub fn bounded(work: &AtWork<'_>) -> Result<(), Stop> {
+    pub fn bounded(pages: u32, work: &AtWork<'_>) -> Result<(), Stop> {
         let max_pages = work.syncer.config.fetch.max_pages;
-        if work.checkpoint.listed.pages >= max_pages { Err(endless(max_pages).into()) } else { Ok(()) }
+        if pages >= max_pages { Err(endless(max_pages).into()) } else { Ok(()) }
     }
 }

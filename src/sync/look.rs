@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use tracing::debug;
 
-use super::at_work::{AtWork, Commit};
+use super::at_work::AtWork;
+use super::commit::Commit;
 use super::outcome::Stop;
 use super::page::{keep_last, normalize, note_dates};
 use crate::connector::neto::{self, Page, Shape};

@@ -7,6 +7,7 @@
 pub mod api;
 mod at_work;
 mod audit;
+mod commit;
 mod detail;
 mod group;
 mod heartbeat;

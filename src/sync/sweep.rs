@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use tracing::debug;
 
-use super::at_work::{AtWork, Commit};
-use super::group::Group;
+use super::at_work::AtWork;
+use super::commit::Commit;
+use super::group::Groups;
 use super::held::HeldAhead;
 use super::listing::{Listing, Piece, Turn, UNORDERED};
 use super::outcome::Stop;
@@ -28,6 +29,12 @@ const MISSING_AT_ONCE: usize = 5000;
 
 /// Lists everything and compares it.
 pub async fn sweep(work: &mut AtWork<'_>) -> Result<(), Stop> {
+    let mut groups = Groups::default();
+    let list = list(work, &mut groups).await;
+    groups.end(work, list).await
+}
+
+async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
     let shape = Shape::light_without(&work.checkpoint.given_up);
     let covered = work.checkpoint.listed.place.and_then(|place| place.covered);
     let held = HeldAhead::behind(&work.syncer.db, work.store.id, covered);
@@ -35,41 +42,40 @@ pub async fn sweep(work: &mut AtWork<'_>) -> Result<(), Stop> {
     let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size(), reader);
     // Of a full run, the bad records are known from its walk.
     let known_bad = quarantine::products_of_run(&work.syncer.db, work.lease.run_id).await?;
-    let mut group = Group::default();
     loop {
-        let (ask, read) = listing.page(work, &mut group).await?;
+        let (ask, read) = listing.page(work, groups).await?;
         let (items, bytes) = (read.records, read.bytes);
         let piece = match listing.judge(ask, read) {
             Turn::Piece(piece) => piece,
             Turn::Again => continue,
             Turn::End(upto) => {
-                group.store(work).await?;
+                groups.store(work).await?;
                 return end(work, &listing, upto).await;
             }
             Turn::Unordered => {
-                group.store(work).await?;
+                groups.store(work).await?;
                 unordered(work);
                 return Ok(());
             }
         };
-        let checkpoint = group.checkpoint(work);
+        let checkpoint = groups.checkpoint(work);
         listing.note(&mut checkpoint.listed, piece.ids());
         note_dates(&mut checkpoint.newest, piece.current_time.as_deref(), &piece.products);
         let mut compared = compare(work, &held, piece, &known_bad, listing.refuses()).await?;
         if work.kind == RunKind::Full {
-            group.checkpoint(work).listed.repaired += compared.moved.len() as i64;
+            groups.checkpoint(work).listed.repaired += compared.moved.len() as i64;
             // The walk has counted them.
             compared.unchanged = 0;
         }
         let seen = compared.moved.len() + compared.bad.len() + compared.unchanged;
-        group.pages += u32::from(seen > 0);
-        group.seen += seen;
-        group.unchanged += compared.unchanged;
-        group.products.extend(compared.moved);
-        group.quarantined.extend(compared.bad);
-        group.found.extend(compared.found);
+        groups.open.pages += u32::from(seen > 0);
+        groups.open.seen += seen;
+        groups.open.unchanged += compared.unchanged;
+        groups.open.products.extend(compared.moved);
+        groups.open.quarantined.extend(compared.bad);
+        groups.open.found.extend(compared.found);
         debug!(page = ask.page, page.items = items, page.bytes = bytes, "page compared");
-        listing.store_when_due(work, &mut group).await?;
+        listing.store_when_due(work, groups).await?;
     }
 }
 

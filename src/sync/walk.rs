@@ -9,7 +9,8 @@ use std::pin::pin;
 
 use tracing::debug;
 
-use super::at_work::{Ahead, AtWork, Commit, end_of_patience};
+use super::at_work::{Ahead, AtWork, end_of_patience};
+use super::commit::Commit;
 use super::outcome::Stop;
 use super::page::{keep_last, normalize, note_dates};
 use super::seen::Seen;

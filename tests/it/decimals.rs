@@ -65,10 +65,9 @@ async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Counts
         afresh: false,
         quarantined: &[],
         checkpoint: &Checkpoint::default(),
-        counts: Counts::default(),
         now: world.syncer.clock.now(),
     };
-    commit_page(&world.db, page).await.expect("written")
+    commit_page(&world.db, page, Counts::default()).await.expect("written")
 }
 
 /// The decimal columns as the database spells them, in the order of the products.

@@ -91,10 +91,9 @@ async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Result
         afresh: false,
         quarantined: &[],
         checkpoint: &Checkpoint::default(),
-        counts: Counts::default(),
         now: world.syncer.clock.now(),
     };
-    commit_page(&world.db, page).await
+    commit_page(&world.db, page, Counts::default()).await
 }
 
 /// Every row of every product table as the database spells it.

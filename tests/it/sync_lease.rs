@@ -67,10 +67,9 @@ async fn a_worker_that_lost_its_lease_writes_nothing_more(db: TestDb) {
         afresh: false,
         quarantined: &[],
         checkpoint: &Checkpoint { page: 1, page_size: 4, ..Checkpoint::default() },
-        counts,
         now,
     };
-    assert_lost(&commit_page(&world.db, page).await);
+    assert_lost(&commit_page(&world.db, page, Counts::default()).await);
     assert_eq!(lease::renew(&world.db, held, now).await.expect("the database works"), None);
     assert_lost(&runs::give_back(&world.db, held, &Return::Interrupted, &counts, None, now).await);
     let end = End { state: RunState::Failed, verdict: None, error_class: None, error: None, evidence: None };

@@ -7,7 +7,7 @@
 use std::ops::{Deref, DerefMut};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
 
 /// Whether new rows are best copied ([`super::copy`]): where the server is reached through a socket file. The driver leaves Nagle's
 /// algorithm on, so over TCP the small message that ends a copy waits until the server has acknowledged the rows before it, which a
@@ -34,8 +34,17 @@ impl Session {
 
     /// Begins to write.
     pub async fn writing(pool: &PgPool) -> sqlx::Result<Self> {
+        Self::begin(pool, "BEGIN".to_owned()).await
+    }
+
+    /// Begins to write for a run, which is there until the end, whoever holds it.
+    pub async fn writing_for(pool: &PgPool, run_id: i64) -> sqlx::Result<Self> {
+        Self::begin(pool, format!("BEGIN; SELECT FROM runs WHERE id = {run_id} FOR KEY SHARE")).await
+    }
+
+    async fn begin(pool: &PgPool, sql: String) -> sqlx::Result<Self> {
         let mut writing = Writing { connection: pool.acquire().await?, committed: false, copies: copies(pool) };
-        sqlx::raw_sql("BEGIN").execute(&mut *writing.connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *writing.connection).await?;
         Ok(Self::Writing(writing))
     }
 

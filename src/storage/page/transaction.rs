@@ -4,9 +4,11 @@
 //! Where one SQL text serves both it stands once (`$1` is understood by both); where they differ,
 //! [`super::postgres`] and [`super::sqlite`] have it.
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, Sqlite};
+use sqlx::{AssertSqlSafe, Connection, Sqlite};
 
 use super::rows::{Cell, Rows};
 use super::session::Session;
@@ -47,12 +49,37 @@ impl Transaction {
         })
     }
 
+    /// Begins to write for a run while the transaction before may be under way still. On PostgreSQL the run can be taken over but
+    /// not be deleted, and nobody can take its place ([`Transaction::keep_runs_out`]) before the end.
+    pub async fn begin_page(db: &Database, lease: &Lease) -> sqlx::Result<Self> {
+        match db.pools() {
+            Pools::Postgres(pool) => Ok(Self::Postgres(Session::writing_for(pool, lease.run_id).await?)),
+            Pools::Sqlite(_) => Self::begin(db).await,
+        }
+    }
+
     /// Begins to read: several statements of one state.
     pub async fn snapshot(db: &Database) -> sqlx::Result<Self> {
         Ok(match db.pools() {
             Pools::Postgres(pool) => Self::Postgres(Session::reading(pool).await?),
             Pools::Sqlite(pool) => Self::Sqlite(pool.begin().await?),
         })
+    }
+
+    /// Waits for something, and gives the server a sign of life after each `nap`.
+    pub async fn wait_for<T, N: Future<Output = ()>>(
+        &mut self,
+        what: impl Future<Output = T>,
+        nap: impl Fn() -> N,
+    ) -> sqlx::Result<T> {
+        let mut what = pin!(what);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut what => return Ok(done),
+                () = nap() => on!(self, connection => connection.ping().await?),
+            }
+        }
     }
 
     /// Makes it durable.

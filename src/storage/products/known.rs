@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::Known;
+use super::writes::Known;
 use crate::domain::catalogue::{CHILDREN, Column, PRODUCT, TEXTS};
 use crate::domain::product::{ContentHash, Product, Row};
 use crate::storage::page::{Transaction, postgres, sqlite};

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{Plan, Source, Writes};
+use super::writes::{Plan, Source, Writes};
 use crate::domain::catalogue::PRODUCT;
 use crate::domain::product::{Product, Value};
 use crate::storage::page::Transaction;
@@ -76,7 +76,8 @@ async fn write(
     let plan = Plan::new(&products, &known);
     let source = Source { store_id, run_id: None, now };
     let writes = Writes::new(source, &products, &plan, &known, &stored);
-    tx.write(&writes).await?;
+    tx.rows(&writes).await?;
+    tx.feed(&writes).await?;
     drop(writes);
     tx.commit().await?;
     let replayed = products.len() as u64;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::{Feed, Source, Writes};
+use super::writes::{Feed, Source, Writes};
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
 use crate::domain::product::{AnswerHash, ContentHash};
@@ -17,8 +17,8 @@ use crate::storage::page::{Cell, Rows, Transaction, on};
 const LINES: usize = 256;
 
 impl Transaction {
-    /// Writes the rows of a page, then its lines of the change feed.
-    pub(super) async fn write(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
+    /// Writes the rows of a page.
+    pub(super) async fn rows(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
         let store_id = writes.source.store_id;
         self.clear(store_id, &writes.added).await?;
         for rows in [&writes.new_products, &writes.new_texts, &writes.products, &writes.texts] {
@@ -30,7 +30,7 @@ impl Transaction {
         for rows in &writes.children {
             self.insert(rows).await?;
         }
-        self.feed(writes).await
+        Ok(())
     }
 
     /// Takes away what is left of products somebody deleted by hand: it would stand in the way of theirs that come back.
@@ -58,7 +58,7 @@ impl Transaction {
     }
 
     /// Adds the lines of a page to the feed.
-    async fn feed(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
+    pub(super) async fn feed(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
         if writes.feed.is_empty() {
             return Ok(());
         }

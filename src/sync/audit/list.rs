@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::debug;
 
-use super::super::at_work::{AtWork, Commit};
-use super::super::group::Group;
+use super::super::at_work::AtWork;
+use super::super::commit::Commit;
+use super::super::group::Groups;
 use super::super::listing::{Listing, Piece, Turn, UNORDERED};
 use super::super::outcome::Stop;
 use super::super::reading::Reader;
@@ -24,7 +25,7 @@ pub async fn list(work: &mut AtWork<'_>) -> Result<(), Stop> {
     let reader = Reader::new(work, false, None);
     let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size(), reader);
     loop {
-        let (ask, read) = listing.page(work, &mut Group::default()).await?;
+        let (ask, read) = listing.page(work, &mut Groups::default()).await?;
         let (items, bytes) = (read.records, read.bytes);
         let piece = match listing.judge(ask, read) {
             Turn::Piece(piece) => piece,
@@ -42,7 +43,7 @@ pub async fn list(work: &mut AtWork<'_>) -> Result<(), Stop> {
         seen.add_to(ids);
         work.commit(Commit { found: &left, ..Commit::default() }, checkpoint).await?;
         debug!(page = ask.page, page.items = items, page.bytes = bytes, "page compared");
-        Listing::bounded(work)?;
+        Listing::bounded(work.checkpoint.listed.pages, work)?;
         if let Some(stop) = work.pause().await? {
             return Err(stop);
         }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use tracing::debug;
 
-use super::super::at_work::{AtWork, Commit};
+use super::super::at_work::AtWork;
+use super::super::commit::Commit;
 use super::super::look::{Answer, DEAF, ask};
 use super::super::outcome::Stop;
 use super::super::page::{keep_last, normalize};

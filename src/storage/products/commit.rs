@@ -1,0 +1,131 @@
+//! The commit of a page: its changed products, their lines of the change feed, the quarantine and the checkpoint in one transaction
+//! that compares the lease's epoch.
+
+use std::future::ready;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::writes::{Plan, Source, Writes};
+use crate::domain::finding::Finding;
+use crate::domain::product::{ContentHash, Product};
+use crate::domain::run::{Checkpoint, Counts, Lease};
+use crate::storage::page::{Quarantined, Transaction};
+use crate::storage::{Database, Engine, StorageError};
+
+/// A transaction that waits for the one before it gives a sign of life so often: PostgreSQL ends one in which nothing happens.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+
+/// A page ready to be written.
+#[derive(Debug)]
+pub struct PageWrite<'a> {
+    /// The right to write.
+    pub lease: &'a Lease,
+    /// How long the lease holds from now; committing a page renews it.
+    pub lease_for: TimeDelta,
+    /// Normalised products, each `inventory_id` once.
+    pub products: &'a [Product<'a>],
+    /// Whether what is stored of them is known to be wrong, whatever its hashes say.
+    pub afresh: bool,
+    /// Records of the page that are no products.
+    pub quarantined: &'a [Quarantined<'a>],
+    /// Where the walk goes on after this page.
+    pub checkpoint: &'a Checkpoint,
+    /// What a sweep has found on it and leaves for later.
+    pub found: &'a [Finding],
+    /// Findings that are dealt with by this page.
+    pub done: &'a [i64],
+    /// Time of the commit.
+    pub now: DateTime<Utc>,
+}
+
+/// Writes the changed products of a page, the change feed, the quarantine and the checkpoint. `counts` are those of the run without
+/// this page's `inserted`, `updated`, `unchanged` and `quarantined`.
+///
+/// Returns the counts of the run with this page in them. [`StorageError::LeaseLost`] means that nothing was written
+/// and the run is somebody else's now.
+pub async fn commit_page(db: &Database, page: PageWrite<'_>, counts: Counts) -> Result<Counts, StorageError> {
+    let run_id = page.lease.run_id;
+    commit_page_behind(db, page, ready(Some(counts))).await?.ok_or(StorageError::LeaseLost { run_id })
+}
+
+/// [`commit_page`] while the page before it is being written: `counts` come when that one is durable, and `None` if it is not going to
+/// be; then this one is not written either, and `None` comes of it. No product may be in both.
+///
+/// What can be done before is done before: everything is made ready, and on PostgreSQL, which has more than one writer, the rows of
+/// the products are written. The checkpoint and the feed wait, so that both only ever grow in the order of the pages.
+pub async fn commit_page_behind(
+    db: &Database,
+    page: PageWrite<'_>,
+    counts: impl Future<Output = Option<Counts>>,
+) -> Result<Option<Counts>, StorageError> {
+    let run_id = page.lease.run_id;
+    match write(db, &page, counts).await.map_err(StorageError::sql("write a page of products"))? {
+        Written::Whole(counts) => Ok(Some(counts)),
+        Written::NotOurs => Err(StorageError::LeaseLost { run_id }),
+        Written::NotItsTurn => Ok(None),
+    }
+}
+
+enum Written {
+    Whole(Counts),
+    /// The lease is lost.
+    NotOurs,
+    /// The page before it was not written.
+    NotItsTurn,
+}
+
+async fn write(
+    db: &Database,
+    page: &PageWrite<'_>,
+    counts: impl Future<Output = Option<Counts>>,
+) -> sqlx::Result<Written> {
+    let store_id = page.lease.store_id;
+    let ids: Vec<i64> = page.products.iter().map(|product| product.inventory_id).collect();
+    let mut tx = match db.engine() {
+        Engine::Postgres => Transaction::begin_page(db, page.lease).await?,
+        Engine::Sqlite => Transaction::snapshot(db).await?,
+    };
+    let mut known = tx.known(store_id, &ids).await?;
+    if page.afresh {
+        for known in known.values_mut() {
+            known.hash = ContentHash::default();
+        }
+    }
+    let plan = Plan::new(page.products, &known);
+    let touched: Vec<i64> = plan.updated.iter().map(|&index| ids[index]).collect();
+    let old = tx.load(store_id, &touched).await?;
+    let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
+    let writes = Writes::new(source, page.products, &plan, &known, &old);
+
+    let counts = match db.engine() {
+        Engine::Postgres => {
+            tx.rows(&writes).await?;
+            tx.wait_for(counts, || db.clock().sleep(SIGN_OF_LIFE)).await?
+        }
+        Engine::Sqlite => {
+            tx.commit().await?;
+            let counts = counts.await;
+            tx = Transaction::begin(db).await?;
+            counts
+        }
+    };
+    let Some(mut counts) = counts else { return Ok(Written::NotItsTurn) };
+    counts.inserted += plan.inserted.len() as i64;
+    counts.updated += plan.updated.len() as i64;
+    counts.unchanged += (page.products.len() - plan.inserted.len() - plan.updated.len()) as i64;
+    counts.quarantined += page.quarantined.len() as i64;
+    if !tx.checkpoint(page.lease, page.checkpoint, &counts, page.now + page.lease_for).await? {
+        return Ok(Written::NotOurs);
+    }
+    if db.engine() == Engine::Sqlite {
+        tx.rows(&writes).await?;
+    }
+    tx.feed(&writes).await?;
+    tx.hash(store_id, &plan.missing_hashes(page.products)).await?;
+    tx.quarantine(page.lease, page.quarantined, page.now).await?;
+    tx.found(page.lease.run_id, page.found).await?;
+    tx.done(page.lease.run_id, page.done).await?;
+    tx.commit().await?;
+    Ok(Written::Whole(counts))
+}
