@@ -38,6 +38,7 @@ mod m20261122_000029_add_answer_hash;
 mod m20261122_000030_keep_feed_as_written;
 mod m20261122_000031_compress_large_values;
 mod m20261122_000032_thin_indexes;
+mod m20261122_000033_unlock_stores;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
 /// a database with another program that uses the same library.
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000030_keep_feed_as_written::Migration),
             Box::new(m20261122_000031_compress_large_values::Migration),
             Box::new(m20261122_000032_thin_indexes::Migration),
+            Box::new(m20261122_000033_unlock_stores::Migration),
         ]
     }
 

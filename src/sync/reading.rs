@@ -21,6 +21,9 @@ use crate::storage::StorageError;
 use crate::storage::products::Quarantined;
 use crate::transport::{CallContext, Transport, quotable};
 
+/// Records that are normalised before others have their turn, as the statement that waits to be sent to the database.
+const AT_ONCE: usize = 8;
+
 /// A page, read.
 #[derive(Debug)]
 pub struct Read {
@@ -90,10 +93,10 @@ impl Reader {
     async fn read(&self, page: &Page) -> Result<Read, StorageError> {
         let told: Vec<_> = page.records().map(|record| (record, answer(record, page.lossy))).collect();
         let same = self.same(&told).await?;
-        let mut read = self.take_apart(page, &told, &same);
+        let mut read = self.take_apart(page, &told, &same).await;
         if !read.ids.is_sorted_by(|a, b| a < b) {
             // A product may be told twice, and only what it was told last counts.
-            read = self.take_apart(page, &told, &[]);
+            read = self.take_apart(page, &told, &[]).await;
             let mut met = HashSet::with_capacity(read.ids.len());
             read.ids.retain(|id| met.insert(*id));
             keep_last(&mut read.products);
@@ -103,7 +106,7 @@ impl Reader {
     }
 
     /// `same` says of each record which product is held just so, if one is; nothing at all where that is not known.
-    fn take_apart(&self, page: &Page, told: &[(&str, Option<AnswerHash>)], same: &[Option<i64>]) -> Read {
+    async fn take_apart(&self, page: &Page, told: &[(&str, Option<AnswerHash>)], same: &[Option<i64>]) -> Read {
         let mut read = Read {
             current_time: page.current_time.clone(),
             bytes: page.bytes(),
@@ -118,6 +121,9 @@ impl Reader {
                 read.ids.push(id);
                 read.same.push(id);
                 continue;
+            }
+            if place % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
             }
             match normalize_record(record, page.lossy) {
                 Ok(product) => {

@@ -1,14 +1,18 @@
 //! Many new products in one commit: the same rows as product by product, all or nothing, and nothing left of those of before.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
+use futures::FutureExt;
 use netosync::domain::catalogue::{CHILDREN, Column, Kind, PRODUCT, TEXTS};
 use netosync::domain::product::{Product, Row, Value};
 use netosync::domain::run::{Checkpoint, Counts, Lease};
 use netosync::simulator::SimulatorConfig;
-use netosync::storage::products::{PageWrite, commit_page};
-use netosync::storage::{Database, Engine, StorageError};
+use netosync::storage::products::{PageWrite, commit_page, commit_page_behind};
+use netosync::storage::{Database, Engine, StorageError, stores};
+
+use tokio::sync::oneshot;
 
 use crate::support::mirrored::{Texts, execute, texts};
 use crate::support::world::World;
@@ -18,6 +22,10 @@ on_both_engines!(
     a_group_gives_the_rows_that_single_products_give,
     what_is_left_of_products_deleted_by_hand_does_not_stay,
     a_write_that_is_given_up_at_any_moment_is_there_in_full_or_not_at_all,
+    a_group_that_is_ready_first_is_stored_behind_the_one_before_it,
+    a_group_behind_one_that_is_not_stored_leaves_nothing,
+    a_group_that_waits_while_its_run_is_taken_over_leaves_nothing,
+    a_store_that_is_removed_while_a_group_waits_leaves_nothing,
 );
 
 /// Products with every column and rows in every child table, unlike from product to product.
@@ -74,6 +82,8 @@ fn products(ids: std::ops::RangeInclusive<i64>) -> Vec<Product<'static>> {
     ids.map(product).collect()
 }
 
+static BEGIN: LazyLock<Checkpoint> = LazyLock::new(Checkpoint::default);
+
 async fn world(db: TestDb) -> (World, Lease) {
     let world = World::new(db, SimulatorConfig { products: 0, ..SimulatorConfig::default() }).await;
     world.enqueue(&world.store).await;
@@ -82,7 +92,11 @@ async fn world(db: TestDb) -> (World, Lease) {
 }
 
 async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Result<Counts, StorageError> {
-    let page = PageWrite {
+    commit_page(&world.db, page(world, lease, products), Counts::default()).await
+}
+
+fn page<'a>(world: &World, lease: &'a Lease, products: &'a [Product<'a>]) -> PageWrite<'a> {
+    PageWrite {
         found: &[],
         done: &[],
         lease,
@@ -90,10 +104,9 @@ async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Result
         products,
         afresh: false,
         quarantined: &[],
-        checkpoint: &Checkpoint::default(),
+        checkpoint: &BEGIN,
         now: world.syncer.clock.now(),
-    };
-    commit_page(&world.db, page, Counts::default()).await
+    }
 }
 
 /// Every row of every product table as the database spells it.
@@ -183,6 +196,87 @@ async fn a_write_that_is_given_up_at_any_moment_is_there_in_full_or_not_at_all(d
     }
     assert_eq!(everything(&world.db).await, whole);
     assert!(nothing > 5, "given up {nothing} times before anything was there");
+}
+
+/// Looks at a group until it has made ready whatever it can while it waits for the one before it, and nothing of it is to be seen.
+async fn waits<T>(world: &World, mut group: Pin<&mut impl Future<Output = Result<Option<T>, StorageError>>>) {
+    let before = everything(&world.db).await;
+    for _ in 0..400 {
+        assert!(group.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it is not its turn");
+        tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(everything(&world.db).await, before);
+}
+
+async fn a_group_that_is_ready_first_is_stored_behind_the_one_before_it(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let products = products(1..=160);
+    write(&world, &lease, &products).await.expect("written");
+    let whole = everything(&world.db).await;
+    forget(&world.db).await;
+    let (first, second) = products.split_at(80);
+    let (tell, counts) = oneshot::channel();
+    let mut behind = pin!(commit_page_behind(&world.db, page(&world, &lease, second), counts.map(Result::ok)));
+    waits(&world, behind.as_mut()).await;
+
+    let written = write(&world, &lease, first).await.expect("written");
+    waits(&world, behind.as_mut()).await;
+    tell.send(written).expect("it waits");
+
+    let both = behind.await.expect("written").expect("it was its turn");
+    assert_eq!((written.inserted, both.inserted), (80, 160));
+    assert_eq!(everything(&world.db).await, whole, "the lines of the feed included");
+}
+
+async fn a_group_behind_one_that_is_not_stored_leaves_nothing(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let products = products(1..=80);
+    let before = everything(&world.db).await;
+    let (tell, counts) = oneshot::channel::<Counts>();
+    let mut behind = pin!(commit_page_behind(&world.db, page(&world, &lease, &products), counts.map(Result::ok)));
+    waits(&world, behind.as_mut()).await;
+
+    drop(tell);
+
+    assert!(behind.await.expect("no error").is_none());
+    assert_eq!(everything(&world.db).await, before);
+    write(&world, &lease, &products).await.expect("nothing of it is in the way");
+}
+
+async fn a_group_that_waits_while_its_run_is_taken_over_leaves_nothing(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let products = products(1..=80);
+    let before = everything(&world.db).await;
+    let (tell, counts) = oneshot::channel();
+    let mut behind = pin!(commit_page_behind(&world.db, page(&world, &lease, &products), counts.map(Result::ok)));
+    waits(&world, behind.as_mut()).await;
+
+    world.db.clock.advance(world.syncer.config.worker.lease() * 2);
+    let (_, taken_over) = world.claim("worker-2").await.expect("the lease has run out");
+    tell.send(Counts::default()).expect("it waits");
+
+    let lost = behind.await.expect_err("the run is somebody else's");
+    assert!(matches!(lost, StorageError::LeaseLost { .. }), "{lost}");
+    assert_eq!(everything(&world.db).await, before);
+    write(&world, &taken_over, &products).await.expect("nothing of it is in the way");
+}
+
+async fn a_store_that_is_removed_while_a_group_waits_leaves_nothing(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let products = products(1..=160);
+    write(&world, &lease, &products[..80]).await.expect("written");
+    let (tell, counts) = oneshot::channel();
+    let group = page(&world, &lease, &products[80..]);
+    let mut behind = pin!(commit_page_behind(&world.db, group, counts.map(Result::ok)));
+    waits(&world, behind.as_mut()).await;
+
+    tell.send(Counts::default()).expect("it waits");
+    let (removed, stored) = futures::join!(stores::remove_store(&world.db, &world.store.name), behind);
+
+    removed.expect("removed");
+    assert!(matches!(stored, Ok(Some(_)) | Err(StorageError::LeaseLost { .. })), "{stored:?}");
+    assert!(everything(&world.db).await.iter().all(Vec::is_empty));
 }
 
 /// Looks at work so many times and drops it; whether it was done by then.

@@ -225,7 +225,7 @@ async fn states_outside_of_the_known_ones_are_refused(db: TestDb) {
 }
 
 /// Migrations from the one on that lets runs be audits.
-const SINCE_AUDITS: u32 = 9;
+const SINCE_AUDITS: u32 = 10;
 
 async fn runs_of_before_stay_when_audits_come_and_go(db: TestDb) {
     let beside = db.opened_again().await;

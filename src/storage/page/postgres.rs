@@ -35,7 +35,7 @@ pub async fn insert(tx: &mut Session, rows: &Rows<'_>) -> sqlx::Result<()> {
         .collect();
     let sql = format!(
         "{}SELECT {} FROM UNNEST({}) AS rows({}){}",
-        rows.insert_head(),
+        rows.insert_head("INSERT"),
         values.join(", "),
         arrays.join(", "),
         aliases.join(", "),

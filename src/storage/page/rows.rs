@@ -225,9 +225,9 @@ impl<'a> Rows<'a> {
         format!("\"{}\" ({})", self.table, names.join(", "))
     }
 
-    /// The start of the statement, `INSERT INTO "t" ("a", "b") `.
-    pub fn insert_head(&self) -> String {
-        format!("/* commit_page */ INSERT INTO {} ", self.target())
+    /// The start of a statement that inserts (`verb`), `INSERT INTO "t" ("a", "b") `.
+    pub fn insert_head(&self, verb: &str) -> String {
+        format!("/* commit_page */ {verb} INTO {} ", self.target())
     }
 
     /// The end of the statement: nothing, or what to do with rows that are there.

@@ -61,7 +61,12 @@ fn statement<'q>(rows: &Rows<'_>, first: usize, size: usize, text: &mut Text) ->
     let width = rows.columns.len();
     if text.size != size {
         let group = format!("({})", vec!["?"; width].join(", "));
-        let sql = format!("{}VALUES {}{}", rows.insert_head(), vec![group; size].join(", "), rows.insert_tail());
+        let sql = format!(
+            "{}VALUES {}{}",
+            rows.insert_head("INSERT OR FAIL"),
+            vec![group; size].join(", "),
+            rows.insert_tail()
+        );
         *text = Text { size, sql: sql.into() };
     }
     let mut arguments = SqliteArguments::default();

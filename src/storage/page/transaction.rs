@@ -177,6 +177,15 @@ impl Transaction {
         Ok(())
     }
 
+    /// More about `inventory_id`, where that is one of `ids`. While PostgreSQL does not know yet how many products a store has, it takes
+    /// them for few and would read all of them; SQLite looks for each.
+    pub fn between(&self, ids: &[i64]) -> String {
+        match (self, ids.iter().min(), ids.iter().max()) {
+            (Self::Postgres(_), Some(first), Some(last)) => format!(" AND inventory_id BETWEEN {first} AND {last}"),
+            _ => String::new(),
+        }
+    }
+
     /// The condition "one of the ids in `$2`", which is an array on PostgreSQL and a JSON list on SQLite.
     pub fn among(&self) -> &'static str {
         match self {

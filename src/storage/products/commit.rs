@@ -96,18 +96,18 @@ async fn write(
     let touched: Vec<i64> = plan.updated.iter().map(|&index| ids[index]).collect();
     let old = tx.load(store_id, &touched).await?;
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
-    let writes = Writes::new(source, page.products, &plan, &known, &old);
+    let Writes { added, steps, feed } = Writes::new(source, page.products, &plan, &known, &old);
 
-    let counts = match db.engine() {
+    let (counts, steps) = match db.engine() {
         Engine::Postgres => {
-            tx.rows(&writes).await?;
-            tx.wait_for(counts, || db.clock().sleep(SIGN_OF_LIFE)).await?
+            tx.rows(store_id, &added, steps).await?;
+            (tx.wait_for(counts, || db.clock().sleep(SIGN_OF_LIFE)).await?, Vec::new())
         }
         Engine::Sqlite => {
             tx.commit().await?;
             let counts = counts.await;
             tx = Transaction::begin(db).await?;
-            counts
+            (counts, steps)
         }
     };
     let Some(mut counts) = counts else { return Ok(Written::NotItsTurn) };
@@ -118,10 +118,10 @@ async fn write(
     if !tx.checkpoint(page.lease, page.checkpoint, &counts, page.now + page.lease_for).await? {
         return Ok(Written::NotOurs);
     }
-    if db.engine() == Engine::Sqlite {
-        tx.rows(&writes).await?;
+    if !steps.is_empty() {
+        tx.rows(store_id, &added, steps).await?;
     }
-    tx.feed(&writes).await?;
+    tx.feed(source, &feed).await?;
     tx.hash(store_id, &plan.missing_hashes(page.products)).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.found(page.lease.run_id, page.found).await?;

@@ -35,8 +35,9 @@ impl Transaction {
         let sql = format!(
             "/* commit_page */ SELECT inventory_id, content_hash, removed_at IS NOT NULL, light_hash IS NOT NULL, \
              answer_hash IS NOT NULL FROM products \
-             WHERE store_id = $1 AND inventory_id {}",
-            self.among()
+             WHERE store_id = $1 AND inventory_id {}{}",
+            self.among(),
+            self.between(ids)
         );
         let rows = rows!(self, sql, store_id, ids, row, _value => {
             let hash: Vec<u8> = row.try_get(1)?;
@@ -81,9 +82,10 @@ impl Transaction {
         };
         let names: Vec<_> = columns.iter().map(select).collect();
         let sql = format!(
-            "/* commit_page */ SELECT inventory_id, {} FROM \"{table}\" WHERE store_id = $1 AND inventory_id {}",
+            "/* commit_page */ SELECT inventory_id, {} FROM \"{table}\" WHERE store_id = $1 AND inventory_id {}{}",
             names.join(", "),
-            self.among()
+            self.among(),
+            self.between(ids)
         );
         Ok(rows!(self, sql, store_id, ids, row, value => {
             let values = columns.iter().enumerate().map(|(n, column)| value(row, n + 1, column.kind));

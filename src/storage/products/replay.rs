@@ -75,10 +75,9 @@ async fn write(
     let known = tx.known(store_id, &ids).await?;
     let plan = Plan::new(&products, &known);
     let source = Source { store_id, run_id: None, now };
-    let writes = Writes::new(source, &products, &plan, &known, &stored);
-    tx.rows(&writes).await?;
-    tx.feed(&writes).await?;
-    drop(writes);
+    let Writes { added, steps, feed } = Writes::new(source, &products, &plan, &known, &stored);
+    tx.rows(store_id, &added, steps).await?;
+    tx.feed(source, &feed).await?;
     tx.commit().await?;
     let replayed = products.len() as u64;
     Ok(Some(Replayed { replayed, superseded: all as u64 - replayed }))

@@ -6,29 +6,22 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::writes::{Feed, Source, Writes};
+use super::writes::{Line, Source, Step};
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
 use crate::domain::product::{AnswerHash, ContentHash};
 use crate::domain::run::Lease;
 use crate::storage::page::{Cell, Rows, Transaction, on};
 
-/// Lines of the feed that are in memory at once.
-const LINES: usize = 256;
-
 impl Transaction {
     /// Writes the rows of a page.
-    pub(super) async fn rows(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
-        let store_id = writes.source.store_id;
-        self.clear(store_id, &writes.added).await?;
-        for rows in [&writes.new_products, &writes.new_texts, &writes.products, &writes.texts] {
-            self.insert(rows).await?;
-        }
-        for (table, replaced) in CHILDREN.iter().zip(&writes.replaced) {
-            self.delete(table.name, "store_id", store_id, replaced).await?;
-        }
-        for rows in &writes.children {
-            self.insert(rows).await?;
+    pub(super) async fn rows(&mut self, store_id: i64, added: &[i64], steps: Vec<Step<'_>>) -> sqlx::Result<()> {
+        self.clear(store_id, added).await?;
+        for step in steps {
+            match step {
+                Step::Clear(table, ids) => self.delete(table, "store_id", store_id, &ids).await?,
+                Step::Insert(rows) => self.insert(&rows).await?,
+            }
         }
         Ok(())
     }
@@ -58,32 +51,27 @@ impl Transaction {
     }
 
     /// Adds the lines of a page to the feed.
-    pub(super) async fn feed(&mut self, writes: &Writes<'_>) -> sqlx::Result<()> {
-        if writes.feed.is_empty() {
+    pub(super) async fn feed(&mut self, source: Source, lines: &[Line<'_>]) -> sqlx::Result<()> {
+        if lines.is_empty() {
             return Ok(());
         }
-        let Source { store_id, run_id, now } = writes.source;
-        let mut seq = self.numbers(store_id, writes.feed.len()).await?;
-        for lines in writes.feed.chunks(LINES) {
-            let fields: Vec<_> = lines.iter().map(Feed::fields).collect();
-            let mut rows = Rows::changes();
-            for (line, fields) in lines.iter().zip(&fields) {
-                let row = [
-                    Cell::Int(store_id),
-                    Cell::Int(seq),
-                    Cell::Int(line.product.inventory_id),
-                    line.product.sku().map_or(Cell::Null, Cell::Text),
-                    Cell::Text(line.kind),
-                    Cell::Text(fields),
-                    run_id.map_or(Cell::Null, Cell::Int),
-                    Cell::Time(now),
-                ];
-                rows.push(&row, &[]);
-                seq += 1;
-            }
-            self.insert(&rows).await?;
+        let Source { store_id, run_id, now } = source;
+        let first = self.numbers(store_id, lines.len()).await?;
+        let mut rows = Rows::changes();
+        for (seq, line) in (first..).zip(lines) {
+            let row = [
+                Cell::Int(store_id),
+                Cell::Int(seq),
+                Cell::Int(line.product.inventory_id),
+                line.product.sku().map_or(Cell::Null, Cell::Text),
+                Cell::Text(line.kind),
+                Cell::Text(&line.fields),
+                run_id.map_or(Cell::Null, Cell::Int),
+                Cell::Time(now),
+            ];
+            rows.push(&row, &[]);
         }
-        Ok(())
+        self.insert(&rows).await
     }
 
     /// Those of the products that are stored and not marked removed, with their SKUs.
@@ -184,10 +172,15 @@ impl Transaction {
     pub(super) async fn keep_runs_out(&mut self, store_id: i64) -> sqlx::Result<bool> {
         const UNFINISHED: &str = "/* replay */ SELECT id, state FROM runs WHERE store_id = $1 AND state IN ('queued', 'running') ORDER BY id";
         let lock = matches!(self, Self::Postgres(_));
-        let locked = format!("{UNFINISHED}{}", if lock { " FOR UPDATE" } else { "" });
         let found: Vec<(i64, String)> = on!(self, connection =>
-            sqlx::query_as(AssertSqlSafe(locked)).bind(store_id).fetch_all(connection).await?);
+            sqlx::query_as(UNFINISHED).bind(store_id).fetch_all(connection).await?);
+        if found.iter().any(|(_, state)| state == "running") {
+            // Its pages follow one another without a gap, so the lock might have to be waited for until its end.
+            return Ok(false);
+        }
         if lock {
+            let runs = format!("{UNFINISHED} FOR UPDATE");
+            on!(self, connection => sqlx::query(AssertSqlSafe(runs)).bind(store_id).execute(connection).await.map(drop)?);
             let store = "/* replay */ SELECT id FROM stores WHERE id = $1 FOR UPDATE";
             on!(self, connection => sqlx::query(store).bind(store_id).execute(connection).await.map(drop)?);
         }
@@ -245,8 +238,9 @@ impl Transaction {
         if ids.is_empty() {
             return Ok(());
         }
+        let (among, between) = (self.among(), self.between(ids));
         let sql =
-            format!("/* commit_page */ DELETE FROM \"{table}\" WHERE {of} = $1 AND inventory_id {}", self.among());
+            format!("/* commit_page */ DELETE FROM \"{table}\" WHERE {of} = $1 AND inventory_id {among}{between}");
         match self {
             Self::Postgres(tx) => {
                 // As for what is known: not by a plan made for empty tables.

@@ -1,6 +1,5 @@
 //! What a page changes: which of its products have to be written, and their rows, table by table.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -62,21 +61,11 @@ impl Plan {
 }
 
 /// One line of the change feed, without its number.
-pub(super) struct Feed<'a> {
+pub(super) struct Line<'a> {
     pub(super) product: &'a Product<'a>,
     pub(super) kind: &'static str,
-    /// Field to old and new value. Of a product that is new it is all it has, which is written when it is sent ([`Feed::fields`]):
-    /// it is larger than everything else that is written of a product.
-    pub(super) fields: Option<String>,
-}
-
-impl Feed<'_> {
-    pub(super) fn fields(&self) -> Cow<'_, str> {
-        match &self.fields {
-            Some(fields) => fields.into(),
-            None => Change::added(self.product).into(),
-        }
-    }
+    /// Field to old and new value; of a product that is new it is all it has.
+    pub(super) fields: String,
 }
 
 /// Where rows come from.
@@ -89,21 +78,21 @@ pub(super) struct Source {
     pub(super) now: DateTime<Utc>,
 }
 
-/// The rows of a page, table by table.
+/// What is written of a page.
 pub(super) struct Writes<'a> {
-    pub(super) source: Source,
     /// Products that are new.
     pub(super) added: Vec<i64>,
-    /// Their rows.
-    pub(super) new_products: Rows<'a>,
-    pub(super) new_texts: Rows<'a>,
-    /// Rows of products that are there.
-    pub(super) products: Rows<'a>,
-    pub(super) texts: Rows<'a>,
-    pub(super) children: Vec<Rows<'a>>,
-    /// Products whose rows of a child table are replaced, for each child table.
-    pub(super) replaced: Vec<Vec<i64>>,
-    pub(super) feed: Vec<Feed<'a>>,
+    /// What is done to the tables of products, in this order.
+    pub(super) steps: Vec<Step<'a>>,
+    /// Lines of the change feed, in this order.
+    pub(super) feed: Vec<Line<'a>>,
+}
+
+/// One step of a write.
+pub(super) enum Step<'a> {
+    /// The rows of these products are taken out of a table, for others to take their place.
+    Clear(&'static str, Vec<i64>),
+    Insert(Rows<'a>),
 }
 
 impl<'a> Writes<'a> {
@@ -114,44 +103,64 @@ impl<'a> Writes<'a> {
         known: &HashMap<i64, Known>,
         old: &HashMap<i64, Product<'static>>,
     ) -> Self {
-        let mut writes = Self {
+        let mut tables = Tables::new(source);
+        let mut feed = Vec::with_capacity(plan.inserted.len() + plan.updated.len());
+        for &index in &plan.inserted {
+            let product = &page[index];
+            let own = tables.own(product, &plan.hashes[index], &plan.lights[index]);
+            tables.new_products.push(&own, &product.fields);
+            tables.new_texts.push(&tables.keys(product), &product.texts);
+            for child in 0..CHILDREN.len() {
+                tables.child(product, child);
+            }
+            feed.push(Line { product, kind: "added", fields: Change::added(product) });
+        }
+        for &index in &plan.updated {
+            let product = &page[index];
+            let id = product.inventory_id;
+            let change = Change::between(&old[&id], product);
+            let own = tables.own(product, &plan.hashes[index], &plan.lights[index]);
+            tables.products.push(&own, &product.fields);
+            if change.texts {
+                tables.texts.push(&tables.keys(product), &product.texts);
+            }
+            for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
+                tables.replaced[child].push(id);
+                tables.child(product, child);
+            }
+            let kind = if known[&id].removed { "restored" } else { "changed" };
+            feed.push(Line { product, kind, fields: serde_json::Value::from(change.fields).to_string() });
+        }
+        let added = plan.inserted.iter().map(|index| page[*index].inventory_id).collect();
+        Self { added, steps: tables.steps(), feed }
+    }
+}
+
+/// The rows of a page, table by table.
+struct Tables<'a> {
+    source: Source,
+    /// Rows of products that are new.
+    new_products: Rows<'a>,
+    new_texts: Rows<'a>,
+    /// Rows of products that are there.
+    products: Rows<'a>,
+    texts: Rows<'a>,
+    children: Vec<Rows<'a>>,
+    /// Products whose rows of a child table are replaced, for each child table.
+    replaced: Vec<Vec<i64>>,
+}
+
+impl<'a> Tables<'a> {
+    fn new(source: Source) -> Self {
+        Self {
             source,
-            added: Vec::with_capacity(plan.inserted.len()),
             new_products: Rows::new_products(),
             new_texts: Rows::new_texts(),
             products: Rows::products(),
             texts: Rows::texts(),
             children: CHILDREN.iter().map(Rows::children).collect(),
             replaced: vec![Vec::new(); CHILDREN.len()],
-            feed: Vec::with_capacity(plan.inserted.len() + plan.updated.len()),
-        };
-        for &index in &plan.inserted {
-            let product = &page[index];
-            writes.added.push(product.inventory_id);
-            writes.new_products.push(&writes.own(product, &plan.hashes[index], &plan.lights[index]), &product.fields);
-            writes.new_texts.push(&writes.keys(product), &product.texts);
-            for child in 0..CHILDREN.len() {
-                writes.child(product, child);
-            }
-            writes.feed.push(Feed { product, kind: "added", fields: None });
         }
-        for &index in &plan.updated {
-            let product = &page[index];
-            let id = product.inventory_id;
-            let change = Change::between(&old[&id], product);
-            writes.products.push(&writes.own(product, &plan.hashes[index], &plan.lights[index]), &product.fields);
-            if change.texts {
-                writes.texts.push(&writes.keys(product), &product.texts);
-            }
-            for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
-                writes.replaced[child].push(id);
-                writes.child(product, child);
-            }
-            let kind = if known[&id].removed { "restored" } else { "changed" };
-            let fields = Some(serde_json::Value::from(change.fields).to_string());
-            writes.feed.push(Feed { product, kind, fields });
-        }
-        writes
     }
 
     fn own(&self, product: &'a Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 8] {
@@ -170,5 +179,14 @@ impl<'a> Writes<'a> {
 
     fn keys(&self, product: &Product<'_>) -> [Cell<'a>; 2] {
         [Cell::Int(self.source.store_id), Cell::Int(product.inventory_id)]
+    }
+
+    fn steps(self) -> Vec<Step<'a>> {
+        let Self { new_products, new_texts, products, texts, children, replaced, .. } = self;
+        let insert = |rows: Rows<'a>| (rows.len() > 0).then_some(Step::Insert(rows));
+        let clear = |(child, ids): (usize, Vec<i64>)| (!ids.is_empty()).then(|| Step::Clear(CHILDREN[child].name, ids));
+        let own = [new_products, new_texts, products, texts].into_iter().filter_map(insert);
+        let replaced = replaced.into_iter().enumerate().filter_map(clear);
+        own.chain(replaced).chain(children.into_iter().filter_map(insert)).collect()
     }
 }

@@ -35,7 +35,7 @@ pub async fn claim(db: &Database, claim: &Claim<'_>) -> Result<Vec<(Run, Lease)>
     // PostgreSQL: an array is computed once, where a sub-select might be evaluated again and lock other rows.
     // SQLite has one writer at a time, so there is nothing to skip.
     let (among, skip, end) = match db.engine() {
-        Engine::Postgres => ("= ANY(ARRAY(", "FOR UPDATE SKIP LOCKED", "))"),
+        Engine::Postgres => ("= ANY(ARRAY(", "FOR NO KEY UPDATE SKIP LOCKED", "))"),
         Engine::Sqlite => ("IN (", "", ")"),
     };
     let only = if claim.only.is_some() { "AND id = $5" } else { "" };
