@@ -19,9 +19,6 @@ use crate::domain::secret::Secret;
 const SQLITE_BUSY: Duration = Duration::from_secs(30);
 /// How many rows a connection's thread reads before it waits for whoever asked for them: each wait is two hand-overs.
 const ROWS_AHEAD: usize = 500;
-/// Pages of the write-ahead log that are folded into the file at once: each time costs two flushes, and the pages that every group of
-/// products touches are written once a time. 4,000 pages are 16 MB.
-const SQLITE_LOG_PAGES: &str = "4000";
 /// Readers beside the one writer SQLite allows.
 const SQLITE_CONNECTIONS: u32 = 4;
 /// A commit that returned survives a power cut (design §2, promise 4). NORMAL would lose the last ones, each page together
@@ -127,7 +124,6 @@ async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
         .row_buffer_size(ROWS_AHEAD)
-        .pragma("wal_autocheckpoint", SQLITE_LOG_PAGES)
         .disable_statement_logging();
     let target = file.display().to_string();
     let pool = SqlitePoolOptions::new()
