@@ -11,7 +11,6 @@ use netosync::domain::run::{Checkpoint, Counts, Lease};
 use netosync::simulator::SimulatorConfig;
 use netosync::storage::products::{PageWrite, commit_page, commit_page_behind};
 use netosync::storage::{Database, Engine, StorageError, stores};
-
 use tokio::sync::oneshot;
 
 use crate::support::mirrored::{Texts, execute, texts};

@@ -49,12 +49,13 @@ impl Transaction {
         })
     }
 
-    /// Begins to write for a run while the transaction before may be under way still. On PostgreSQL the run can be taken over but
-    /// not be deleted, and nobody can take its place ([`Transaction::keep_runs_out`]) before the end.
+    /// Begins a page of a run while the page before may be under way still: on PostgreSQL to write, and until the end the run can be
+    /// taken over but not be deleted, and nobody can take its place ([`Transaction::keep_runs_out`]); on SQLite, which has one
+    /// writer, to read.
     pub async fn begin_page(db: &Database, lease: &Lease) -> sqlx::Result<Self> {
         match db.pools() {
             Pools::Postgres(pool) => Ok(Self::Postgres(Session::writing_for(pool, lease.run_id).await?)),
-            Pools::Sqlite(_) => Self::begin(db).await,
+            Pools::Sqlite(_) => Self::snapshot(db).await,
         }
     }
 

@@ -82,10 +82,7 @@ async fn write(
 ) -> sqlx::Result<Written> {
     let store_id = page.lease.store_id;
     let ids: Vec<i64> = page.products.iter().map(|product| product.inventory_id).collect();
-    let mut tx = match db.engine() {
-        Engine::Postgres => Transaction::begin_page(db, page.lease).await?,
-        Engine::Sqlite => Transaction::snapshot(db).await?,
-    };
+    let mut tx = Transaction::begin_page(db, page.lease).await?;
     let mut known = tx.known(store_id, &ids).await?;
     if page.afresh {
         for known in known.values_mut() {

@@ -34,7 +34,7 @@ impl AtWork<'_> {
 
     /// Writes a page of records and moves the checkpoint, in one transaction.
     pub async fn commit_records(&mut self, commit: Commit<'_>, checkpoint: Checkpoint) -> Result<(), Stop> {
-        let checkpoint = Checkpoint { budget: self.context.budget.state(), ..checkpoint };
+        let checkpoint = self.with_budget(checkpoint);
         let mut counts = self.counts_now();
         counts.pages += i64::from(commit.seen > 0);
         counts.seen += commit.seen as i64;
@@ -58,7 +58,7 @@ impl AtWork<'_> {
 
     /// Marks records removed.
     pub async fn remove_records(&mut self, stream: &str, keys: &[String]) -> Result<(), Stop> {
-        let checkpoint = Checkpoint { budget: self.context.budget.state(), ..self.checkpoint.clone() };
+        let checkpoint = self.with_budget(self.checkpoint.clone());
         let renewal = self.heartbeat.live.renewal();
         let removal = Removal {
             lease: self.lease,
