@@ -79,11 +79,9 @@ static MEMBERS: LazyLock<[Vec<(String, usize)>; CHILD_TABLES]> = LazyLock::new(|
 });
 
 impl Change {
-    /// What the change feed says of a product that was not there before: the `fields` of [`Change::between`] an empty product and it,
-    /// as JSON. It is written for every product of a first load, so it is written straight away.
-    #[must_use]
-    pub fn added(product: &Product<'_>) -> String {
-        let mut out = String::with_capacity(4096);
+    /// Writes what the change feed says of a product that was not there before: the `fields` of [`Change::between`] an empty product and
+    /// it, as JSON. It is written for every product of a first load, so it is written straight away.
+    pub fn added(product: &Product<'_>, out: &mut String) {
         out.push('{');
         for Entry { before, from } in &*ENTRIES {
             let value = match *from {
@@ -91,21 +89,20 @@ impl Change {
                 Source::Text(place) => &product.texts[place],
                 Source::Child(child) => {
                     if !product.children[child].is_empty() {
-                        next(&mut out, '{', before);
-                        write_rows(&MEMBERS[child], &product.children[child], &mut out);
+                        next(out, '{', before);
+                        write_rows(&MEMBERS[child], &product.children[child], out);
                         out.push(']');
                     }
                     continue;
                 }
             };
             if !matches!(value, Value::Null) {
-                next(&mut out, '{', before);
-                write_value(value, &mut out);
+                next(out, '{', before);
+                write_value(value, out);
                 out.push(']');
             }
         }
         out.push('}');
-        out
     }
 }
 

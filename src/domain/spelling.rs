@@ -84,6 +84,26 @@ pub fn time(time: NaiveDateTime) -> Option<[u8; 19]> {
     Some(text)
 }
 
+/// `YYYY-MM-DDTHH:MM:SS` with as many digits of the second as it takes (none, 3, 6 or 9), and what is to follow it.
+#[must_use]
+pub fn moment(moment: NaiveDateTime, zone: &str) -> String {
+    let nanos = moment.nanosecond();
+    let Some(whole) = moment.with_nanosecond(0).filter(|_| nanos < 1_000_000_000).and_then(time) else {
+        return format!("{}{zone}", moment.format("%Y-%m-%dT%H:%M:%S%.f"));
+    };
+    let mut text = String::with_capacity(whole.len() + 10 + zone.len());
+    text.push_str(ascii(&whole));
+    let fraction = match nanos {
+        0 => Ok(()),
+        _ if nanos.is_multiple_of(1_000_000) => write!(text, ".{:03}", nanos / 1_000_000),
+        _ if nanos.is_multiple_of(1_000) => write!(text, ".{:06}", nanos / 1_000),
+        _ => write!(text, ".{nanos:09}"),
+    };
+    fraction.expect("a String takes every write");
+    text.push_str(zone);
+    text
+}
+
 /// What this room has spelled, as text.
 #[must_use]
 pub fn ascii(text: &[u8]) -> &str {
@@ -153,6 +173,13 @@ mod tests {
             let wide = i128::from(mantissa) * if wide { 1 << 31 } else { 1 };
             is_alike(Decimal::from_i128_with_scale(wide, scale));
             is_alike(Decimal::from_i128_with_scale(i128::from(mantissa % 1000) * 10_i128.pow(zeros), scale));
+        }
+
+        #[test]
+        fn any_moment_is_spelled_as_the_library_does(seconds in -62_167_219_200..253_402_300_800_i64, nanos in 0..1_000_000_000_u32, cut in 0..4_u32) {
+            let nanos = nanos - nanos % 1000_u32.pow(cut);
+            let at = chrono::DateTime::from_timestamp(seconds, nanos).expect("in the calendar").naive_utc();
+            prop_assert_eq!(moment(at, "Z"), at.format("%Y-%m-%dT%H:%M:%S%.fZ").to_string());
         }
 
         #[test]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqlitePool};
+use sqlx::{ConnectOptions, Connection};
 use tracing::info;
 
 use super::manners::{Manners, Patience, SHORT_LIFE};
+use super::sqlite_file::{Opening, SqliteFile};
 use super::{Database, Pool, StorageError};
 use crate::clock::SharedClock;
 use crate::domain::secret::Secret;
@@ -23,7 +24,7 @@ const ROWS_AHEAD: usize = 500;
 const SQLITE_CONNECTIONS: u32 = 4;
 /// A commit that returned survives a power cut (design §2, promise 4). NORMAL would lose the last ones, each page together
 /// with its checkpoint; it saves one flush a page, which no network notices.
-const SQLITE_SYNCHRONOUS: SqliteSynchronous = SqliteSynchronous::Full;
+const SQLITE_SYNCHRONOUS: (SqliteSynchronous, &str) = (SqliteSynchronous::Full, "FULL");
 /// A statement that takes longer is given up, in milliseconds. Writing a page takes far less than a second.
 const POSTGRES_STATEMENT_MS: &str = "120000";
 /// A transaction in which nothing happens for so long lost its program, in milliseconds. Shorter than a lease by default: a
@@ -69,7 +70,7 @@ impl Database {
             _ => return Err(bad_url("it begins with neither sqlite: nor postgres:")),
         };
         let orm = match &pool {
-            Pool::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
+            Pool::Sqlite(pool, _) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
             Pool::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
         };
         Ok(Self { orm, pool, schema: schema.to_owned(), target, clock })
@@ -81,9 +82,12 @@ impl Database {
     /// [`StorageError::Connect`].
     pub(super) async fn throwaway(file: &Path, clock: SharedClock) -> Result<Self, StorageError> {
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-        let (pool, target) = sqlite_pool(options.synchronous(SqliteSynchronous::Off), true).await?;
-        let orm = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone());
-        Ok(Self { orm, pool: Pool::Sqlite(pool), schema: String::new(), target, clock })
+        let options = options.synchronous(SqliteSynchronous::Off);
+        let opening = Opening { read_only: false, vfs: None, synchronous: "OFF" };
+        let (pool, target) = sqlite_pool(options, true, opening).await?;
+        let Pool::Sqlite(driver, _) = &pool else { unreachable!("it is a file") };
+        let orm = SqlxSqliteConnector::from_sqlx_sqlite_pool(driver.clone());
+        Ok(Self { orm, pool, schema: String::new(), target, clock })
     }
 }
 
@@ -108,16 +112,26 @@ async fn open_sqlite(url: &str, rest: &str) -> Result<(Pool, String), StorageErr
     if path.is_empty() {
         return Err(bad_url("it names no file"));
     }
-    if path == ":memory:" || parameters.split('&').any(|p| p == "mode=memory") {
+    let parameter = |name: &str| {
+        url::form_urlencoded::parse(parameters.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    let mode = parameter("mode").unwrap_or_default();
+    if path == ":memory:" || mode == "memory" {
         return Err(bad_url("a database in memory would be lost with the process"));
     }
     let options = SqliteConnectOptions::from_str(url).map_err(|error| bad_url(configuration_reason(&error)))?;
-    let may_create = parameters.split('&').any(|p| p == "mode=rwc");
-    let (pool, target) = sqlite_pool(options.synchronous(SQLITE_SYNCHRONOUS), may_create).await?;
-    Ok((Pool::Sqlite(pool), target))
+    let (driver, by_hand) = SQLITE_SYNCHRONOUS;
+    let opening = Opening { read_only: mode == "ro", vfs: parameter("vfs"), synchronous: by_hand };
+    sqlite_pool(options.synchronous(driver), mode == "rwc", opening).await
 }
 
-async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<(SqlitePool, String), StorageError> {
+async fn sqlite_pool(
+    options: SqliteConnectOptions,
+    may_create: bool,
+    opening: Opening,
+) -> Result<(Pool, String), StorageError> {
     let file = options.get_filename().to_owned();
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
@@ -134,7 +148,7 @@ async fn sqlite_pool(options: SqliteConnectOptions, may_create: bool) -> Result<
         .connect_with(options)
         .await
         .map_err(|source| sqlite_refused(&file, may_create, source))?;
-    Ok((pool, target))
+    Ok((Pool::Sqlite(pool, SqliteFile::new(file, opening, SQLITE_BUSY)), target))
 }
 
 /// SQLite says "unable to open database file" for nearly everything; the file system knows more.

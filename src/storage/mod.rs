@@ -7,10 +7,12 @@
 //! fails at once when another writer was faster, whatever the busy time-out, and a lock taken at the start does not.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use sqlx::{PgPool, SqlitePool};
 
+use self::sqlite_file::SqliteFile;
 use crate::clock::SharedClock;
 
 pub mod changes;
@@ -49,6 +51,7 @@ pub mod runs_waiting;
 pub mod schedule;
 pub mod schema;
 pub mod scratch;
+mod sqlite_file;
 pub mod store_calls;
 pub mod stores;
 pub mod vault;
@@ -109,8 +112,15 @@ pub struct Database {
 
 #[derive(Clone)]
 enum Pool {
-    Sqlite(SqlitePool),
+    Sqlite(SqlitePool, Arc<SqliteFile>),
     Postgres(PgPool),
+}
+
+/// Where pages are read and written.
+#[derive(Clone, Copy, Debug)]
+enum Place<'a> {
+    File(&'a Arc<SqliteFile>),
+    Server(&'a PgPool),
 }
 
 impl Database {
@@ -118,7 +128,7 @@ impl Database {
     #[must_use]
     pub fn engine(&self) -> Engine {
         match self.pool {
-            Pool::Sqlite(_) => Engine::Sqlite,
+            Pool::Sqlite(..) => Engine::Sqlite,
             Pool::Postgres(_) => Engine::Postgres,
         }
     }
@@ -133,8 +143,15 @@ impl Database {
     #[must_use]
     pub fn pools(&self) -> Pools<'_> {
         match &self.pool {
-            Pool::Sqlite(pool) => Pools::Sqlite(pool),
+            Pool::Sqlite(pool, _) => Pools::Sqlite(pool),
             Pool::Postgres(pool) => Pools::Postgres(pool),
+        }
+    }
+
+    fn place(&self) -> Place<'_> {
+        match &self.pool {
+            Pool::Sqlite(_, file) => Place::File(file),
+            Pool::Postgres(pool) => Place::Server(pool),
         }
     }
 
@@ -175,7 +192,10 @@ impl Database {
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
     pub async fn close(&self) {
         match &self.pool {
-            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Sqlite(pool, file) => {
+                file.close().await;
+                pool.close().await;
+            }
             Pool::Postgres(pool) => pool.close().await,
         }
     }

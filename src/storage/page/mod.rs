@@ -3,10 +3,12 @@
 //! [`super::products`] and [`super::records`] say what is written; nobody else writes mirrored rows.
 
 mod copy;
+mod pack;
 pub(super) mod postgres;
 mod rows;
 mod session;
 pub(super) mod sqlite;
+mod statement;
 mod transaction;
 
 use std::borrow::Cow;
@@ -14,7 +16,8 @@ use std::borrow::Cow;
 use chrono::DateTime;
 
 pub(super) use self::rows::{Cell, Rows};
-pub(super) use self::transaction::{Transaction, on};
+pub(super) use self::statement::{Arg, Found};
+pub(super) use self::transaction::Transaction;
 use crate::domain::catalogue::Kind;
 use crate::domain::json::canonical;
 use crate::domain::product::Value;

@@ -6,11 +6,13 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
+use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Postgres, Row as _};
 
 use super::copy;
 use super::rows::{Cell, CellKind, Conflict, Rows};
 use super::session::Session;
+use super::statement::{Arg, Sql};
 use crate::domain::catalogue::{Column, Kind};
 use crate::domain::product::Value;
 
@@ -46,6 +48,23 @@ pub async fn insert(tx: &mut Session, rows: &Rows<'_>) -> sqlx::Result<()> {
         query = bind_column(query, rows, column);
     }
     query.execute(&mut **tx).await.map(drop)
+}
+
+/// A statement with its values.
+pub fn query<'q>(sql: Sql, args: &[Arg<'q>]) -> Statement<'q> {
+    let query = match sql {
+        Sql::Kept(text) => sqlx::query(text),
+        Sql::Once(text) => sqlx::query(AssertSqlSafe(text)).persistent(false),
+    };
+    args.iter().fold(query, |query, arg| match *arg {
+        Arg::Int(number) => query.bind(number),
+        Arg::Text(text) => query.bind(text),
+        Arg::Bytes(bytes) => query.bind(bytes),
+        Arg::Time(time) => query.bind(time),
+        Arg::Json(json) => query.bind(Json(json)),
+        Arg::Ints(numbers) => query.bind(numbers),
+        Arg::Texts(texts) => query.bind(texts),
+    })
 }
 
 /// Type on the wire and type of the column.

@@ -5,47 +5,38 @@
 //! [`super::postgres`] and [`super::sqlite`] have it.
 
 use std::pin::pin;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, Connection, Sqlite};
+use serde_json::value::to_raw_value;
+use sqlx::Connection as _;
 
 use super::rows::{Cell, Rows};
 use super::session::Session;
+use super::statement::{Arg, Found, Sql};
 use super::{Quarantined, postgres, sqlite};
 use crate::domain::run::{Checkpoint, Counts, Lease};
+use crate::storage::sqlite_file::FileTransaction;
 use crate::storage::wake::NOTIFY_FEED;
-use crate::storage::{Database, Pools};
+use crate::storage::{Database, Place};
 
-/// A write transaction; dropped without [`Transaction::commit`] it leaves no trace.
+const NUMBERS: &str =
+    "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq";
+/// [`NUMBERS`], and the readers of the feed are woken.
+static NUMBERS_AND_WAKE: LazyLock<String> = LazyLock::new(|| format!("{NUMBERS}, {NOTIFY_FEED}"));
+
+/// A transaction; dropped without [`Transaction::commit`] it leaves no trace.
 pub enum Transaction {
     Postgres(Session),
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Sqlite(FileTransaction),
 }
-
-/// Runs the same lines on the connection of whichever database it is.
-macro_rules! on {
-    ($tx:expr, $connection:ident => $body:expr) => {
-        match $tx {
-            Transaction::Postgres(tx) => {
-                let $connection = &mut **tx;
-                $body
-            }
-            Transaction::Sqlite(tx) => {
-                let $connection = &mut **tx;
-                $body
-            }
-        }
-    };
-}
-pub(in crate::storage) use on;
 
 impl Transaction {
     /// Begins; on SQLite with the write lock from the start, so that it cannot fail half-way for want of it.
     pub async fn begin(db: &Database) -> sqlx::Result<Self> {
-        Ok(match db.pools() {
-            Pools::Postgres(pool) => Self::Postgres(Session::writing(pool).await?),
-            Pools::Sqlite(pool) => Self::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+        Ok(match db.place() {
+            Place::Server(pool) => Self::Postgres(Session::writing(pool).await?),
+            Place::File(file) => Self::Sqlite(file.begin("BEGIN IMMEDIATE").await?),
         })
     }
 
@@ -53,17 +44,17 @@ impl Transaction {
     /// taken over but not be deleted, and nobody can take its place ([`Transaction::keep_runs_out`]); on SQLite, which has one
     /// writer, to read.
     pub async fn begin_page(db: &Database, lease: &Lease) -> sqlx::Result<Self> {
-        match db.pools() {
-            Pools::Postgres(pool) => Ok(Self::Postgres(Session::writing_for(pool, lease.run_id).await?)),
-            Pools::Sqlite(_) => Self::snapshot(db).await,
+        match db.place() {
+            Place::Server(pool) => Ok(Self::Postgres(Session::writing_for(pool, lease.run_id).await?)),
+            Place::File(_) => Self::snapshot(db).await,
         }
     }
 
     /// Begins to read: several statements of one state.
     pub async fn snapshot(db: &Database) -> sqlx::Result<Self> {
-        Ok(match db.pools() {
-            Pools::Postgres(pool) => Self::Postgres(Session::reading(pool).await?),
-            Pools::Sqlite(pool) => Self::Sqlite(pool.begin().await?),
+        Ok(match db.place() {
+            Place::Server(pool) => Self::Postgres(Session::reading(pool).await?),
+            Place::File(file) => Self::Sqlite(file.begin("BEGIN").await?),
         })
     }
 
@@ -78,7 +69,29 @@ impl Transaction {
             tokio::select! {
                 biased;
                 done = &mut what => return Ok(done),
-                () = nap() => on!(self, connection => connection.ping().await?),
+                () = nap() => if let Self::Postgres(tx) = self { tx.ping().await? },
+            }
+        }
+    }
+
+    /// Runs a statement; how many rows it touched.
+    pub async fn execute(&mut self, sql: impl Into<Sql>, args: &[Arg<'_>]) -> sqlx::Result<u64> {
+        match self {
+            Self::Postgres(tx) => Ok(postgres::query(sql.into(), args).execute(&mut **tx).await?.rows_affected()),
+            Self::Sqlite(tx) => sqlite::execute(tx, sql.into(), args).await,
+        }
+    }
+
+    /// Runs a statement; the rows that come of it.
+    pub async fn fetch(&mut self, sql: impl Into<Sql>, args: &[Arg<'_>]) -> sqlx::Result<Vec<Found>> {
+        match self {
+            Self::Postgres(tx) => {
+                let rows = postgres::query(sql.into(), args).fetch_all(&mut **tx).await?;
+                Ok(rows.into_iter().map(Found::Postgres).collect())
+            }
+            Self::Sqlite(tx) => {
+                let rows = sqlite::fetch(tx, sql.into(), args).await?;
+                Ok(rows.into_iter().map(Found::Sqlite).collect())
             }
         }
     }
@@ -106,27 +119,24 @@ impl Transaction {
              inserted = $5, updated = $6, unchanged = $7, removed = $8, quarantined = $9, \
              lease_expires_at = CASE WHEN lease_expires_at < $10 THEN $10 ELSE lease_expires_at END \
              WHERE id = $11 AND lease_owner = $12 AND lease_epoch = $13 AND state = 'running'";
-        let rows = on!(self, connection => sqlx::query(SQL)
-            .bind(Json(checkpoint)).bind(counts.pages).bind(counts.calls).bind(counts.seen)
-            .bind(counts.inserted).bind(counts.updated).bind(counts.unchanged).bind(counts.removed)
-            .bind(counts.quarantined).bind(expires).bind(lease.run_id).bind(&lease.owner).bind(lease.epoch)
-            .execute(connection).await?.rows_affected());
+        let checkpoint = to_raw_value(checkpoint).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let Counts { pages, calls, seen, inserted, updated, unchanged, removed, quarantined } = *counts;
+        let numbers = [pages, calls, seen, inserted, updated, unchanged, removed, quarantined].map(Arg::Int);
+        let lease = [Arg::Time(expires), Arg::Int(lease.run_id), Arg::Text(&lease.owner), Arg::Int(lease.epoch)];
+        let rows = self.execute(SQL, &[&[Arg::Json(&checkpoint)], &numbers[..], &lease].concat()).await?;
         Ok(rows == 1)
     }
 
     /// The first of so many new numbers of the feed, whose readers are woken. There is no gap: the counter moves in the
     /// transaction that uses them.
     pub async fn numbers(&mut self, store_id: i64, lines: usize) -> sqlx::Result<i64> {
-        let wake = match self {
-            Self::Postgres(_) => format!(", {NOTIFY_FEED}"),
-            Self::Sqlite(_) => String::new(),
+        let sql = match self {
+            Self::Postgres(_) => NUMBERS_AND_WAKE.as_str(),
+            Self::Sqlite(_) => NUMBERS,
         };
-        let sql = format!(
-            "/* commit_page */ UPDATE stores SET change_seq = change_seq + $1 WHERE id = $2 RETURNING change_seq{wake}"
-        );
         let lines = lines as i64;
-        let last: i64 = on!(self, connection =>
-            sqlx::query_scalar(AssertSqlSafe(sql)).bind(lines).bind(store_id).fetch_one(connection).await?);
+        let last = self.fetch(sql, &[Arg::Int(lines), Arg::Int(store_id)]).await?;
+        let last = last.first().ok_or(sqlx::Error::RowNotFound)?.int(0)?;
         Ok(last - lines + 1)
     }
 
@@ -141,17 +151,12 @@ impl Transaction {
             return Ok(());
         }
         let raws: Vec<String> = records.iter().map(|record| record.raw.replace('\0', "\u{fffd}")).collect();
-        match self {
-            Self::Postgres(tx) => {
-                let sql = "/* commit_page */ DELETE FROM quarantine WHERE store_id = $1 AND replayed_at IS NULL AND raw = ANY($2)";
-                sqlx::query(sql).bind(lease.store_id).bind(&raws).execute(&mut **tx).await?;
-            }
-            Self::Sqlite(tx) => {
-                let sql = "/* commit_page */ DELETE FROM quarantine WHERE store_id = $1 AND replayed_at IS NULL \
-                     AND raw IN (SELECT value FROM json_each($2))";
-                sqlx::query(sql).bind(lease.store_id).bind(Json(&raws)).execute(&mut **tx).await?;
-            }
-        }
+        let sql = format!(
+            "/* commit_page */ DELETE FROM quarantine WHERE store_id = $1 AND replayed_at IS NULL AND raw {}",
+            self.among()
+        );
+        let texts: Vec<&str> = raws.iter().map(String::as_str).collect();
+        self.execute(sql, &[Arg::Int(lease.store_id), Arg::Texts(&texts)]).await?;
         let mut rows = Rows::quarantine();
         for (record, raw) in records.iter().zip(&raws) {
             let row = [

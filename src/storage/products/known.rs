@@ -2,32 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, Row as _};
-
 use super::writes::Known;
 use crate::domain::catalogue::{CHILDREN, Column, PRODUCT, TEXTS};
 use crate::domain::product::{ContentHash, Product, Row};
-use crate::storage::page::{Transaction, postgres, sqlite};
-
-/// Runs a query with a store and a list of ids on either database and maps each row. PostgreSQL plans it anew each time: a plan that
-/// was made while the tables were empty would read them from end to end, ever longer in a first load.
-macro_rules! rows {
-    ($tx:expr, $sql:expr, $store_id:expr, $ids:expr, $row:ident, $value:ident => $map:expr) => {
-        match $tx {
-            Transaction::Postgres(tx) => {
-                let $value = postgres::value;
-                let query = sqlx::query(AssertSqlSafe($sql)).bind($store_id).bind($ids).persistent(false);
-                query.fetch_all(&mut **tx).await?.iter().map(|$row| $map).collect::<sqlx::Result<Vec<_>>>()?
-            }
-            Transaction::Sqlite(tx) => {
-                let $value = sqlite::value;
-                let query = sqlx::query(AssertSqlSafe($sql)).bind($store_id).bind(Json($ids));
-                query.fetch_all(&mut **tx).await?.iter().map(|$row| $map).collect::<sqlx::Result<Vec<_>>>()?
-            }
-        }
-    };
-}
+use crate::storage::page::{Arg, Found, Transaction, postgres, sqlite};
 
 impl Transaction {
     /// Hash and state of those of the products that are stored.
@@ -39,13 +17,13 @@ impl Transaction {
             self.among(),
             self.between(ids)
         );
-        let rows = rows!(self, sql, store_id, ids, row, _value => {
-            let hash: Vec<u8> = row.try_get(1)?;
+        let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
+        let known = |row: &Found| {
             // A hash of another length is of another program version: it counts as different.
-            let hash = ContentHash::try_from(hash).unwrap_or_default();
-            Ok((row.try_get(0)?, Known { hash, removed: row.try_get(2)?, light: row.try_get(3)?, told: row.try_get(4)? }))
-        });
-        Ok(rows.into_iter().collect())
+            let hash = ContentHash::try_from(row.bytes(1)?).unwrap_or_default();
+            Ok((row.int(0)?, Known { hash, removed: row.truth(2)?, light: row.truth(3)?, told: row.truth(4)? }))
+        };
+        rows.iter().map(known).collect()
     }
 
     /// The stored products with all their rows.
@@ -87,9 +65,11 @@ impl Transaction {
             self.among(),
             self.between(ids)
         );
-        Ok(rows!(self, sql, store_id, ids, row, value => {
-            let values = columns.iter().enumerate().map(|(n, column)| value(row, n + 1, column.kind));
-            Ok((row.try_get(0)?, values.collect::<sqlx::Result<Row<'static>>>()?))
-        }))
+        let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
+        let read = |row: Found| {
+            let values = columns.iter().enumerate().map(|(n, column)| row.value(n + 1, column.kind));
+            Ok((row.int(0)?, values.collect::<sqlx::Result<Row<'static>>>()?))
+        };
+        rows.into_iter().map(read).collect()
     }
 }

@@ -3,15 +3,17 @@
 //! Where one SQL text serves both databases it stands once (`$1` is understood by both).
 
 use chrono::{DateTime, Utc};
-use sqlx::AssertSqlSafe;
-use sqlx::types::Json;
 
-use super::writes::{Line, Source, Step};
-use crate::domain::catalogue::CHILDREN;
+use super::writes::{Feed, Source, Step};
+use crate::domain::catalogue::{CHILDREN, Kind};
 use crate::domain::finding::Finding;
-use crate::domain::product::{AnswerHash, ContentHash};
+use crate::domain::product::{AnswerHash, ContentHash, Value};
 use crate::domain::run::Lease;
-use crate::storage::page::{Cell, Rows, Transaction, on};
+use crate::storage::page::{Arg, Cell, Found, Rows, Transaction};
+
+/// Runs of a store that are not at their end.
+const UNFINISHED: &str =
+    "/* replay */ SELECT id, state FROM runs WHERE store_id = $1 AND state IN ('queued', 'running') ORDER BY id";
 
 impl Transaction {
     /// Writes the rows of a page.
@@ -41,9 +43,8 @@ impl Transaction {
             })
             .collect();
         let sql = format!("/* commit_page */ {}", looks.join(" UNION ALL "));
-        // Planned anew each time: a plan that was made when the tables were empty would read them from end to end.
-        let left: Vec<String> = on!(self, connection => sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(store_id).bind(first).bind(last).persistent(false).fetch_all(connection).await?);
+        let left = self.fetch(sql, &[Arg::Int(store_id), Arg::Int(*first), Arg::Int(*last)]).await?;
+        let left = left.iter().map(|row| row.some_text(0)).collect::<sqlx::Result<Vec<_>>>()?;
         for table in tables().filter(|table| left.iter().any(|left| left == table)) {
             self.delete(table, "store_id", store_id, added).await?;
         }
@@ -51,21 +52,21 @@ impl Transaction {
     }
 
     /// Adds the lines of a page to the feed.
-    pub(super) async fn feed(&mut self, source: Source, lines: &[Line<'_>]) -> sqlx::Result<()> {
-        if lines.is_empty() {
+    pub(super) async fn feed(&mut self, source: Source, feed: &Feed<'_>) -> sqlx::Result<()> {
+        if feed.len() == 0 {
             return Ok(());
         }
         let Source { store_id, run_id, now } = source;
-        let first = self.numbers(store_id, lines.len()).await?;
+        let first = self.numbers(store_id, feed.len()).await?;
         let mut rows = Rows::changes();
-        for (seq, line) in (first..).zip(lines) {
+        for (seq, (line, fields)) in (first..).zip(feed.lines()) {
             let row = [
                 Cell::Int(store_id),
                 Cell::Int(seq),
                 Cell::Int(line.product.inventory_id),
                 line.product.sku().map_or(Cell::Null, Cell::Text),
                 Cell::Text(line.kind),
-                Cell::Text(&line.fields),
+                Cell::Text(fields),
                 run_id.map_or(Cell::Null, Cell::Int),
                 Cell::Time(now),
             ];
@@ -81,14 +82,8 @@ impl Transaction {
              WHERE store_id = $1 AND inventory_id {} AND removed_at IS NULL ORDER BY inventory_id",
             self.among()
         );
-        match self {
-            Self::Postgres(tx) => {
-                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(ids).fetch_all(&mut **tx).await
-            }
-            Self::Sqlite(tx) => {
-                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(Json(ids)).fetch_all(&mut **tx).await
-            }
-        }
+        let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
+        rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?))).collect()
     }
 
     /// Marks products removed, each with a line of the feed. Their rows stay as they were.
@@ -107,15 +102,7 @@ impl Transaction {
              WHERE store_id = $1 AND inventory_id {}",
             self.among()
         );
-        match self {
-            Self::Postgres(tx) => {
-                sqlx::query(AssertSqlSafe(sql)).bind(lease.store_id).bind(&ids).bind(now).execute(&mut **tx).await?;
-            }
-            Self::Sqlite(tx) => {
-                let query = sqlx::query(AssertSqlSafe(sql)).bind(lease.store_id).bind(Json(&ids)).bind(now);
-                query.execute(&mut **tx).await?;
-            }
-        }
+        self.execute(sql, &[Arg::Int(lease.store_id), Arg::Ints(&ids), Arg::Time(now)]).await?;
         let first = self.numbers(lease.store_id, products.len()).await?;
         let mut rows = Rows::changes();
         for (seq, (id, sku)) in (first..).zip(products) {
@@ -144,8 +131,8 @@ impl Transaction {
              WHERE store_id = $3 AND inventory_id = $4";
         for (id, light, answer) in hashes {
             let answer = answer.as_ref().map(AnswerHash::as_slice);
-            on!(self, connection => sqlx::query(SQL).bind(light.as_slice()).bind(answer).bind(store_id).bind(id)
-                .execute(connection).await.map(drop)?);
+            let args = [Arg::Bytes(Some(light)), Arg::Bytes(answer), Arg::Int(store_id), Arg::Int(*id)];
+            self.execute(SQL, &args).await?;
         }
         Ok(())
     }
@@ -170,23 +157,23 @@ impl Transaction {
     ///
     /// Locks in the order of a page: the run, then the store. A run that is inserted needs the store's row for its key.
     pub(super) async fn keep_runs_out(&mut self, store_id: i64) -> sqlx::Result<bool> {
-        const UNFINISHED: &str = "/* replay */ SELECT id, state FROM runs WHERE store_id = $1 AND state IN ('queued', 'running') ORDER BY id";
-        let lock = matches!(self, Self::Postgres(_));
-        let found: Vec<(i64, String)> = on!(self, connection =>
-            sqlx::query_as(UNFINISHED).bind(store_id).fetch_all(connection).await?);
+        let found = self.unfinished(store_id).await?;
         if found.iter().any(|(_, state)| state == "running") {
             // Its pages follow one another without a gap, so the lock might have to be waited for until its end.
             return Ok(false);
         }
-        if lock {
-            let runs = format!("{UNFINISHED} FOR UPDATE");
-            on!(self, connection => sqlx::query(AssertSqlSafe(runs)).bind(store_id).execute(connection).await.map(drop)?);
-            let store = "/* replay */ SELECT id FROM stores WHERE id = $1 FOR UPDATE";
-            on!(self, connection => sqlx::query(store).bind(store_id).execute(connection).await.map(drop)?);
+        if let Self::Postgres(_) = self {
+            self.execute(format!("{UNFINISHED} FOR UPDATE"), &[Arg::Int(store_id)]).await?;
+            self.execute("/* replay */ SELECT id FROM stores WHERE id = $1 FOR UPDATE", &[Arg::Int(store_id)]).await?;
         }
-        let now: Vec<(i64, String)> = on!(self, connection =>
-            sqlx::query_as(UNFINISHED).bind(store_id).fetch_all(connection).await?);
+        let now = self.unfinished(store_id).await?;
         Ok(now == found && now.iter().all(|(_, state)| state == "queued"))
+    }
+
+    /// The runs of the store that are not at their end, with their states.
+    async fn unfinished(&mut self, store_id: i64) -> sqlx::Result<Vec<(i64, String)>> {
+        let rows = self.fetch(UNFINISHED, &[Arg::Int(store_id)]).await?;
+        rows.iter().map(|row| Ok((row.int(0)?, row.some_text(1)?))).collect()
     }
 
     /// Marks records of the quarantine as replayed, and gives those that nobody had marked before.
@@ -201,15 +188,8 @@ impl Transaction {
              WHERE store_id = $1 AND id {} AND replayed_at IS NULL RETURNING id",
             self.among()
         );
-        match self {
-            Self::Postgres(tx) => {
-                sqlx::query_scalar(AssertSqlSafe(sql)).bind(store_id).bind(ids).bind(now).fetch_all(&mut **tx).await
-            }
-            Self::Sqlite(tx) => {
-                let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(store_id).bind(Json(ids)).bind(now);
-                query.fetch_all(&mut **tx).await
-            }
-        }
+        let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids), Arg::Time(now)]).await?;
+        rows.iter().map(|row| row.int(0)).collect()
     }
 
     /// Since when those of the products that are marked removed are.
@@ -223,15 +203,12 @@ impl Transaction {
              WHERE store_id = $1 AND inventory_id {} AND removed_at IS NOT NULL",
             self.among()
         );
-        let found: Vec<(i64, DateTime<Utc>)> = match self {
-            Self::Postgres(tx) => {
-                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(ids).fetch_all(&mut **tx).await?
-            }
-            Self::Sqlite(tx) => {
-                sqlx::query_as(AssertSqlSafe(sql)).bind(store_id).bind(Json(ids)).fetch_all(&mut **tx).await?
-            }
+        let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
+        let since = |row: &Found| match row.value(1, Kind::Time)? {
+            Value::Time(since) => Ok((row.int(0)?, since)),
+            other => Err(sqlx::Error::Decode(format!("{other:?} is no time").into())),
         };
-        Ok(found.into_iter().collect())
+        rows.iter().map(since).collect()
     }
 
     async fn delete(&mut self, table: &str, of: &str, owner: i64, ids: &[i64]) -> sqlx::Result<()> {
@@ -241,15 +218,7 @@ impl Transaction {
         let (among, between) = (self.among(), self.between(ids));
         let sql =
             format!("/* commit_page */ DELETE FROM \"{table}\" WHERE {of} = $1 AND inventory_id {among}{between}");
-        match self {
-            Self::Postgres(tx) => {
-                // As for what is known: not by a plan made for empty tables.
-                sqlx::query(AssertSqlSafe(sql)).bind(owner).bind(ids).persistent(false).execute(&mut **tx).await?;
-            }
-            Self::Sqlite(tx) => {
-                sqlx::query(AssertSqlSafe(sql)).bind(owner).bind(Json(ids)).execute(&mut **tx).await?;
-            }
-        }
+        self.execute(sql, &[Arg::Int(owner), Arg::Ints(ids)]).await?;
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! What a page changes: which of its products have to be written, and their rows, table by table.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
@@ -60,12 +62,36 @@ impl Plan {
     }
 }
 
-/// One line of the change feed, without its number.
+/// Lines of the change feed, without their numbers.
+#[derive(Default)]
+pub(super) struct Feed<'a> {
+    lines: Vec<Line<'a>>,
+    /// What the lines say, one behind the other: of a first load it is most of what is written, so nothing is copied here.
+    text: String,
+}
+
+/// One line of the change feed.
 pub(super) struct Line<'a> {
     pub(super) product: &'a Product<'a>,
     pub(super) kind: &'static str,
-    /// Field to old and new value; of a product that is new it is all it has.
-    pub(super) fields: String,
+    fields: Range<usize>,
+}
+
+impl<'a> Feed<'a> {
+    fn push(&mut self, product: &'a Product<'a>, kind: &'static str, fields: impl FnOnce(&mut String)) {
+        let start = self.text.len();
+        fields(&mut self.text);
+        self.lines.push(Line { product, kind, fields: start..self.text.len() });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The lines, each with its fields: each to its old and new value; of a product that is new they are all it has.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&Line<'a>, &str)> {
+        self.lines.iter().map(|line| (line, &self.text[line.fields.clone()]))
+    }
 }
 
 /// Where rows come from.
@@ -85,7 +111,7 @@ pub(super) struct Writes<'a> {
     /// What is done to the tables of products, in this order.
     pub(super) steps: Vec<Step<'a>>,
     /// Lines of the change feed, in this order.
-    pub(super) feed: Vec<Line<'a>>,
+    pub(super) feed: Feed<'a>,
 }
 
 /// One step of a write.
@@ -104,7 +130,7 @@ impl<'a> Writes<'a> {
         old: &HashMap<i64, Product<'static>>,
     ) -> Self {
         let mut tables = Tables::new(source);
-        let mut feed = Vec::with_capacity(plan.inserted.len() + plan.updated.len());
+        let mut feed = Feed::default();
         for &index in &plan.inserted {
             let product = &page[index];
             let own = tables.own(product, &plan.hashes[index], &plan.lights[index]);
@@ -113,7 +139,7 @@ impl<'a> Writes<'a> {
             for child in 0..CHILDREN.len() {
                 tables.child(product, child);
             }
-            feed.push(Line { product, kind: "added", fields: Change::added(product) });
+            feed.push(product, "added", |text| Change::added(product, text));
         }
         for &index in &plan.updated {
             let product = &page[index];
@@ -129,7 +155,8 @@ impl<'a> Writes<'a> {
                 tables.child(product, child);
             }
             let kind = if known[&id].removed { "restored" } else { "changed" };
-            feed.push(Line { product, kind, fields: serde_json::Value::from(change.fields).to_string() });
+            let fields = serde_json::Value::from(change.fields);
+            feed.push(product, kind, |text| write!(text, "{fields}").expect("a String takes every write"));
         }
         let added = plan.inserted.iter().map(|index| page[*index].inventory_id).collect();
         Self { added, steps: tables.steps(), feed }

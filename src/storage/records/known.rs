@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::types::Json;
-
 use super::Record;
 use crate::domain::json::canonical;
 use crate::domain::product::ContentHash;
-use crate::storage::page::Transaction;
+use crate::storage::page::{Arg, Found, Transaction};
 
 /// What the database knows of a record before its page is written.
 #[derive(Clone, Copy, Debug)]
@@ -27,22 +25,18 @@ impl Transaction {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows: Vec<(String, Vec<u8>, bool)> = match self {
-            Self::Postgres(tx) => {
-                let sql = "/* commit_page */ SELECT key, content_hash, removed_at IS NOT NULL FROM records \
-                     WHERE store_id = $1 AND stream = $2 AND key = ANY($3)";
-                sqlx::query_as(sql).bind(store_id).bind(stream).bind(keys).fetch_all(&mut **tx).await?
-            }
-            Self::Sqlite(tx) => {
-                let sql = "/* commit_page */ SELECT key, content_hash, removed_at IS NOT NULL FROM records \
-                     WHERE store_id = $1 AND stream = $2 AND key IN (SELECT value FROM json_each($3))";
-                sqlx::query_as(sql).bind(store_id).bind(stream).bind(Json(keys)).fetch_all(&mut **tx).await?
-            }
+        let sql = format!(
+            "/* commit_page */ SELECT key, content_hash, removed_at IS NOT NULL FROM records \
+             WHERE store_id = $1 AND key {} AND stream = $3",
+            self.among()
+        );
+        let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Texts(keys), Arg::Text(stream)]).await?;
+        let known = |row: &Found| {
+            // A hash of another length is of another program version: it counts as different.
+            let hash = ContentHash::try_from(row.bytes(1)?).unwrap_or_default();
+            Ok((row.some_text(0)?, Known { hash, removed: row.truth(2)? }))
         };
-        // A hash of another length is of another program version: it counts as different.
-        let known =
-            |(key, hash, removed)| (key, Known { hash: ContentHash::try_from(hash).unwrap_or_default(), removed });
-        Ok(rows.into_iter().map(known).collect())
+        rows.iter().map(known).collect()
     }
 
     /// What is stored of records and what is to be, both in the database's spelling of numbers, so that what differs did change.
@@ -57,30 +51,30 @@ impl Transaction {
             return Ok(HashMap::new());
         }
         let keys: Vec<&str> = records.iter().map(|record| record.key).collect();
-        let rows: Vec<(String, String, String)> = match self {
-            Self::Postgres(tx) => {
-                let data: Vec<&str> = records.iter().map(|record| record.data).collect();
+        let data: Vec<&str> = records.iter().map(|record| record.data).collect();
+        let given: HashMap<&str, &str> = keys.iter().copied().zip(data.iter().copied()).collect();
+        let args = [Arg::Int(store_id), Arg::Texts(&keys), Arg::Text(stream), Arg::Texts(&data)];
+        let rows = match self {
+            Self::Postgres(_) => {
                 let sql = "/* commit_page */ SELECT records.key, records.data::text, new.data::jsonb::text \
-                     FROM UNNEST($3::text[], $4::text[]) AS new(key, data) \
-                     JOIN records ON store_id = $1 AND stream = $2 AND records.key = new.key";
-                let query = sqlx::query_as(sql).bind(store_id).bind(stream).bind(&keys).bind(&data);
-                query.fetch_all(&mut **tx).await?
+                     FROM UNNEST($2::text[], $4::text[]) AS new(key, data) \
+                     JOIN records ON store_id = $1 AND stream = $3 AND records.key = new.key";
+                self.fetch(sql, &args).await?
             }
-            Self::Sqlite(tx) => {
-                let sql = "/* commit_page */ SELECT key, data FROM records \
-                     WHERE store_id = $1 AND stream = $2 AND key IN (SELECT value FROM json_each($3))";
-                let query = sqlx::query_as(sql).bind(store_id).bind(stream).bind(Json(&keys));
-                let stored: Vec<(String, String)> = query.fetch_all(&mut **tx).await?;
-                let new: HashMap<&str, &str> = records.iter().map(|record| (record.key, record.data)).collect();
-                let beside = |(key, old): (String, String)| {
-                    let new = new[key.as_str()].to_owned();
-                    (key, old, new)
-                };
-                stored.into_iter().map(beside).collect()
+            Self::Sqlite(_) => {
+                // It has no spelling of its own.
+                let sql = "/* commit_page */ SELECT key, data, NULL FROM records \
+                     WHERE store_id = $1 AND key IN (SELECT value FROM json_each($2)) AND stream = $3";
+                self.fetch(sql, &args[..3]).await?
             }
         };
         // PostgreSQL has an order of keys and a spacing of its own.
         let spelled = |text: String| canonical(&text).unwrap_or(text);
-        Ok(rows.into_iter().map(|(key, old, new)| (key, (spelled(old), spelled(new)))).collect())
+        let version = |row: &Found| {
+            let (key, old) = (row.some_text(0)?, row.some_text(1)?);
+            let new = row.text(2)?.unwrap_or_else(|| given[key.as_str()].to_owned());
+            Ok((key, (spelled(old), spelled(new))))
+        };
+        rows.iter().map(version).collect()
     }
 }

@@ -1,11 +1,10 @@
 //! Marks records removed, with their lines of the change feed, in the transaction that compares the lease's epoch.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::types::Json;
 
 use super::feed::Line;
 use crate::domain::run::{Checkpoint, Counts, Lease};
-use crate::storage::page::Transaction;
+use crate::storage::page::{Arg, Transaction};
 use crate::storage::{Database, StorageError};
 
 /// Records that are gone.
@@ -61,19 +60,13 @@ impl Transaction {
         keys: &[String],
         now: DateTime<Utc>,
     ) -> sqlx::Result<Vec<String>> {
-        match self {
-            Self::Postgres(tx) => {
-                let sql = "/* mark_removed */ UPDATE records SET removed_at = $4, changed_at = $4 \
-                     WHERE store_id = $1 AND stream = $2 AND key = ANY($3) AND removed_at IS NULL RETURNING key";
-                sqlx::query_scalar(sql).bind(store_id).bind(stream).bind(keys).bind(now).fetch_all(&mut **tx).await
-            }
-            Self::Sqlite(tx) => {
-                let sql = "/* mark_removed */ UPDATE records SET removed_at = $4, changed_at = $4 \
-                     WHERE store_id = $1 AND stream = $2 AND key IN (SELECT value FROM json_each($3)) \
-                     AND removed_at IS NULL RETURNING key";
-                let query = sqlx::query_scalar(sql).bind(store_id).bind(stream).bind(Json(keys)).bind(now);
-                query.fetch_all(&mut **tx).await
-            }
-        }
+        let sql = format!(
+            "/* mark_removed */ UPDATE records SET removed_at = $4, changed_at = $4 \
+             WHERE store_id = $1 AND key {} AND stream = $3 AND removed_at IS NULL RETURNING key",
+            self.among()
+        );
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let args = [Arg::Int(store_id), Arg::Texts(&keys), Arg::Text(stream), Arg::Time(now)];
+        self.fetch(sql, &args).await?.iter().map(|row| row.some_text(0)).collect()
     }
 }

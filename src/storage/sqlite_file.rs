@@ -1,0 +1,266 @@
+//! The SQLite file, opened by hand: pages are read and written here, everything else goes through the pool.
+//!
+//! A first load hands millions of values to SQLite. The driver boxes each of them and carries them to a thread of its own; here a
+//! statement is stepped row after row where the rows are, which takes a third of the time (docs/performance.md). Each piece of work
+//! runs on a thread that may block, with the connection in its hands.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Connections that are kept for the next: one writes, others read meanwhile.
+const KEPT: usize = 4;
+/// Statements that are kept ready: a page has about forty.
+const STATEMENTS: usize = 64;
+
+/// How the file is opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Whether its address asks for no more than reading.
+    pub read_only: bool,
+    /// The way to the file system that its address names, if it does.
+    pub vfs: Option<String>,
+    /// The value of `PRAGMA synchronous`.
+    pub synchronous: &'static str,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SqliteFile {
+    path: PathBuf,
+    opening: Opening,
+    /// How long a writer waits for another.
+    busy: Duration,
+    unused: Mutex<Vec<Connection>>,
+}
+
+impl SqliteFile {
+    /// The file at `path`; nothing is opened yet.
+    pub fn new(path: PathBuf, opening: Opening, busy: Duration) -> Arc<Self> {
+        Arc::new(Self { path, opening, busy, unused: Mutex::default() })
+    }
+
+    /// Begins a transaction with this statement.
+    pub async fn begin(self: &Arc<Self>, statement: &'static str) -> sqlx::Result<FileTransaction> {
+        let file = self.clone();
+        let begun = blocking(move || {
+            let unused = file.unused.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = unused.map_or_else(|| file.open(), Ok)?;
+            connection.execute_batch(statement)?;
+            Ok(FileTransaction { file, connection: Some(connection) })
+        });
+        begun.await?.map_err(Refusal::of)
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let Opening { read_only, vfs, synchronous } = &self.opening;
+        let access = if *read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs.as_str()),
+            None => Connection::open_with_flags(&self.path, flags),
+        }?;
+        connection.busy_timeout(self.busy)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.execute_batch(&format!("PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}"))?;
+        Ok(connection)
+    }
+
+    /// Closes the connections nobody uses.
+    pub async fn close(self: &Arc<Self>) {
+        let unused = std::mem::take(&mut *self.unused.lock().unwrap_or_else(PoisonError::into_inner));
+        // Where the program ends meanwhile they are closed with it.
+        drop(blocking(move || drop(unused)).await);
+    }
+}
+
+/// A transaction of the file; dropped without [`FileTransaction::commit`] it leaves no trace.
+pub struct FileTransaction {
+    file: Arc<SqliteFile>,
+    /// Not there while it is at work, nor ever again where nobody waits for that work any more: then it is closed behind it.
+    connection: Option<Connection>,
+}
+
+impl FileTransaction {
+    /// Does a piece of work with the connection.
+    pub async fn run<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> sqlx::Result<T> {
+        let connection = self.connection.take().ok_or(sqlx::Error::WorkerCrashed)?;
+        let (connection, done) = blocking(move || {
+            let done = work(&connection);
+            (connection, done)
+        })
+        .await?;
+        self.connection = Some(connection);
+        done.map_err(Refusal::of)
+    }
+
+    /// Makes it durable.
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        self.run(|connection| connection.execute_batch("COMMIT")).await
+    }
+}
+
+impl Drop for FileTransaction {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
+            return;
+        }
+        let mut unused = self.file.unused.lock().unwrap_or_else(PoisonError::into_inner);
+        if unused.len() < KEPT {
+            unused.push(connection);
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> sqlx::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|gone| match gone.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => sqlx::Error::WorkerCrashed,
+    })
+}
+
+/// What SQLite refused, told as the driver tells it: by the extended result code.
+#[derive(Debug)]
+struct Refusal {
+    code: String,
+    message: String,
+}
+
+impl Refusal {
+    fn of(error: rusqlite::Error) -> sqlx::Error {
+        match error {
+            rusqlite::Error::SqliteFailure(error, message) => {
+                let message = message.unwrap_or_else(|| error.to_string());
+                sqlx::Error::Database(Box::new(Self { code: error.extended_code.to_string(), message }))
+            }
+            other => sqlx::Error::Decode(Box::new(other)),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "(code: {}) {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl sqlx::error::DatabaseError for Refusal {
+    fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+        Some(self.code.as_str().into())
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> sqlx::error::ErrorKind {
+        sqlx::error::ErrorKind::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(connection: &Connection) -> rusqlite::Result<i64> {
+        connection.query_row("SELECT COUNT(*) FROM t", [], |row| row.get(0))
+    }
+
+    fn file(folder: &tempfile::TempDir, read_only: bool) -> Arc<SqliteFile> {
+        let path = folder.path().join("file.db");
+        if !read_only {
+            let table = Connection::open(&path).and_then(|new| new.execute_batch("CREATE TABLE t (n UNIQUE)"));
+            table.expect("a new file");
+        }
+        let opening = Opening { read_only, vfs: None, synchronous: "OFF" };
+        SqliteFile::new(path, opening, Duration::ZERO)
+    }
+
+    #[tokio::test]
+    async fn what_is_not_committed_leaves_no_trace_and_its_connection_serves_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = file(&folder, false);
+        for (commit, expected) in [(false, 1), (true, 1), (false, 2)] {
+            let mut tx = file.begin("BEGIN IMMEDIATE").await.expect("a transaction");
+            tx.run(|connection| connection.execute_batch("INSERT INTO t VALUES (random())")).await.expect("a row");
+            assert_eq!(tx.run(count).await.expect("a count"), expected);
+            if commit {
+                tx.commit().await.expect("it commits");
+            }
+        }
+        let mut tx = file.begin("BEGIN").await.expect("a transaction");
+        assert_eq!(tx.run(count).await.expect("a count"), 1);
+        drop(tx);
+        assert_eq!(file.unused.lock().expect("nobody panicked").len(), 1);
+        file.close().await;
+        assert!(file.unused.lock().expect("nobody panicked").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_transaction_nobody_waits_for_any_more_is_rolled_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = file(&folder, false);
+        let mut tx = file.begin("BEGIN IMMEDIATE").await.expect("a transaction");
+        let (begun, go_on) = (Arc::new(tokio::sync::Notify::new()), std::sync::mpsc::channel::<()>());
+        let (tell, (release, wait)) = (begun.clone(), go_on);
+        let work = tx.run(move |connection| {
+            connection.execute_batch("INSERT INTO t VALUES (1)")?;
+            tell.notify_one();
+            wait.recv().ok();
+            Ok(())
+        });
+        tokio::select! {
+            _ = work => panic!("it waits"),
+            () = begun.notified() => {}
+        }
+        assert!(matches!(tx.run(count).await, Err(sqlx::Error::WorkerCrashed)), "its connection is elsewhere");
+        drop((tx, release));
+        // The next writer comes once the connection is closed.
+        let mut next = loop {
+            match file.begin("BEGIN IMMEDIATE").await {
+                Ok(next) => break next,
+                Err(_busy) => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(next.run(count).await.expect("a count"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_has_the_code_by_which_others_know_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let twice = "INSERT INTO t VALUES (1); INSERT INTO t VALUES (1)";
+        let writable = file(&folder, false);
+        let mut tx = writable.begin("BEGIN IMMEDIATE").await.expect("a transaction");
+        let refused = tx.run(move |connection| connection.execute_batch(twice)).await.expect_err("the same twice");
+        let refused = refused.into_database_error().expect("the database refused it");
+        assert_eq!((refused.code().as_deref(), refused.message()), (Some("2067"), "UNIQUE constraint failed: t.n"));
+
+        let busy = writable.begin("BEGIN IMMEDIATE").await.err().expect("there is one writer");
+        assert_eq!(busy.into_database_error().and_then(|busy| busy.code().map(Into::into)), Some("5".to_owned()));
+        drop(tx);
+        let mut tx = file(&folder, true).begin("BEGIN").await.expect("it may be read");
+        let refused = tx.run(|connection| connection.execute_batch("DELETE FROM t")).await.expect_err("not written");
+        assert_eq!(refused.into_database_error().and_then(|error| error.code().map(Into::into)), Some("8".to_owned()));
+    }
+}
