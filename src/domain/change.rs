@@ -1,6 +1,5 @@
 //! What differs between two versions of a product: which tables to write, and the fields for the change feed.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
@@ -177,7 +176,7 @@ fn rows(columns: &[Column], rows: &[Row<'_>]) -> Json {
 fn to_json(value: &Value<'_>) -> Json {
     match value {
         Value::Null => Json::Null,
-        Value::Text(text) => Json::String(Cow::as_ref(text).to_owned()),
+        Value::Text(text) => Json::String(text.to_string()),
         Value::Int(number) => json!(number),
         // SQLite does not keep trailing zeros, so nobody is shown them.
         Value::Decimal(number) => Json::String(number.normalize().to_string()),

@@ -27,5 +27,6 @@ pub mod secret;
 pub mod select;
 pub mod spelling;
 pub mod store;
+pub mod text;
 pub(crate) mod text_enum;
 pub mod timetable;

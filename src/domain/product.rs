@@ -1,8 +1,7 @@
 //! A product, normalised: what is hashed, compared and written.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
@@ -10,6 +9,7 @@ use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 use super::catalogue::{CHILD_TABLES, CHILDREN, PRODUCT, TEXTS};
 use super::spelling;
+use super::text::Text;
 
 /// Counts the mapping from the answer to the tables. Raised whenever a change of the program makes the same
 /// answer give other rows, so that the next full run writes every product once more.
@@ -21,7 +21,7 @@ pub enum Value<'a> {
     /// Nothing: absent, `null`, or an empty string.
     Null,
     /// Text; also JSON in canonical form for columns of that kind.
-    Text(Cow<'a, str>),
+    Text(Text<'a>),
     /// Whole number.
     Int(i64),
     /// Exact decimal with the scale it was sent with.
@@ -37,12 +37,12 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// The same value, borrowing nothing.
+    /// The same value, borrowing nothing ([`Text::sharing`]).
     #[must_use]
-    pub fn into_static(self) -> Value<'static> {
+    pub fn sharing(self, page: &Arc<String>) -> Value<'static> {
         match self {
             Self::Null => Value::Null,
-            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Text(text) => Value::Text(text.sharing(page)),
             Self::Int(number) => Value::Int(number),
             Self::Decimal(number) => Value::Decimal(number),
             Self::Bool(truth) => Value::Bool(truth),
@@ -109,11 +109,12 @@ impl Product<'_> {
         }
     }
 
-    /// The same product, borrowing nothing of its page: it may be handed to another task. Each borrowed text is copied
-    /// once; rows and texts that are owned already keep their memory.
+    /// The same product, borrowing nothing: it may be handed to another task. Texts that stand in `page` share it, others are copied;
+    /// rows keep their memory.
     #[must_use]
-    pub fn into_static(self) -> Product<'static> {
-        let values = |row: Vec<Value<'_>>| -> Row<'static> { row.into_iter().map(Value::into_static).collect() };
+    pub fn sharing(self, page: &Arc<String>) -> Product<'static> {
+        let values =
+            |row: Vec<Value<'_>>| -> Row<'static> { row.into_iter().map(|value| value.sharing(page)).collect() };
         Product {
             inventory_id: self.inventory_id,
             fields: values(self.fields),
@@ -176,7 +177,7 @@ fn compare_keys(a: &[Value<'_>], b: &[Value<'_>]) -> Ordering {
         .zip(b)
         .map(|pair| match pair {
             (Value::Int(a), Value::Int(b)) => a.cmp(b),
-            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::Text(a), Value::Text(b)) => (**a).cmp(b),
             _ => Ordering::Equal,
         })
         .find(|order| order.is_ne())

@@ -3,8 +3,6 @@
 //! Only the column list is shared with the program; types are converted here by hand, and a value that does not
 //! fit its column is a panic, because then one of the two lists has the wrong type.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value as Json};
 
 use super::field::SCALARS;
@@ -142,7 +140,7 @@ fn object(members: impl Iterator<Item = (String, Json)>) -> Value<'static> {
 }
 
 fn text(text: String) -> Value<'static> {
-    Value::Text(Cow::Owned(text))
+    Value::Text(text.into())
 }
 
 fn convert(value: Option<&SimValue>, column: &Column) -> Value<'static> {

@@ -75,11 +75,11 @@ impl HeldAhead {
             }
             return products::held_between(&self.db, self.store_id, after, Some(upto)).await;
         }
-        let behind = window.held.partition_point(|held| held.inventory_id <= upto);
-        let mut taken: Vec<Held> = window.held.drain(..behind).collect();
-        window.after = Some(upto);
-        taken.retain(|held| Some(held.inventory_id) > after);
-        Ok(taken)
+        // What lies before the page is forgotten, not the page itself: pages overlap, so its end comes once more with the next.
+        let before = window.held.partition_point(|held| Some(held.inventory_id) <= after);
+        window.held.drain(..before);
+        window.after = window.after.max(after);
+        Ok(window.held.iter().take_while(|held| held.inventory_id <= upto).copied().collect())
     }
 
     async fn read_to(&self, window: &mut Window, id: i64) -> Result<(), StorageError> {

@@ -129,7 +129,7 @@ impl Reader {
                 Ok(product) => {
                     read.ids.push(product.inventory_id);
                     let answer = answer.filter(|_| self.whole);
-                    read.products.push(Product { answer, ..product.into_static() });
+                    read.products.push(Product { answer, ..product.sharing(&page.body) });
                 }
                 Err(bad) => read.quarantined.push(bad.into_static()),
             }

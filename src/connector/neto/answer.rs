@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::refusal;
 use crate::domain::error::{ErrorClass, RemoteError};
@@ -15,7 +16,8 @@ const ELEMENTS: usize = 2;
 /// A page of records, still raw text.
 #[derive(Debug)]
 pub struct Page {
-    body: String,
+    /// The answer; the texts of its products may share it.
+    pub body: Arc<String>,
     records: Vec<Range<usize>>,
     /// Bytes that were no UTF-8 have been replaced by U+FFFD.
     pub lossy: bool,
@@ -90,7 +92,7 @@ pub fn decode(body: String, lossy: bool) -> Result<Page, RemoteError> {
     };
     let records = slices.into_iter().map(range).collect();
     let current_time = text_of("CurrentTime").map(Cow::into_owned);
-    Ok(Page { body, records, lossy, current_time, warnings })
+    Ok(Page { body: Arc::new(body), records, lossy, current_time, warnings })
 }
 
 /// `Item` is a list, one object, or any spelling of nothing.

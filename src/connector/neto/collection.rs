@@ -111,7 +111,7 @@ impl Collection {
             row[column] = Value::Int(at.position as i64);
         }
         if let Some(column) = derived.kind {
-            row[column] = Value::Text(Cow::Borrowed(self.relation.unwrap_or_default()));
+            row[column] = Value::Text(self.relation.unwrap_or_default().into());
         }
         if let (Some(column), Some(group)) = (derived.group, at.group) {
             row[column] = Value::Int(group);
@@ -162,7 +162,7 @@ impl Collection {
 
 /// Members without a column as one canonical JSON object; `None` when one of them cannot be stored.
 pub fn extra_value<'a>(members: Vec<(Cow<'_, str>, &str)>) -> Option<Value<'a>> {
-    json::canonical_object(members).map(|text| Value::Text(Cow::Owned(text)))
+    json::canonical_object(members).map(|text| Value::Text(text.into()))
 }
 
 /// The column that a member of an element fills. Members mostly come in the order of the columns, so `next` is tried first.

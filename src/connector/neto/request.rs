@@ -1,7 +1,7 @@
 //! `GetItem` requests (spec: Neto API §1 to §3).
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde::{Serialize, Serializer};
 use url::Url;
 
 use super::collection::COLLECTIONS;
@@ -141,51 +141,79 @@ pub fn walk(
     limit: u32,
     edited_since: Option<DateTime<Utc>>,
 ) -> Request {
-    let mut filter = json!({
-        "IsActive": ["True", "False"],
-        "Page": page.to_string(),
-        "Limit": limit.to_string(),
-        "OutputSelector": shape.selectors,
-    });
-    if let Some(since) = edited_since {
-        filter["DateUpdatedFrom"] = since.format("%Y-%m-%d %H:%M:%S").to_string().into();
-    }
-    if shape.ordered() {
-        filter[ORDER] = "ID".into();
-        filter["OrderDirection"] = "ASC".into();
-    }
+    let order = shape.ordered();
+    let filter = Filter {
+        page,
+        limit,
+        date_updated_from: edited_since.map(|since| since.format("%Y-%m-%d %H:%M:%S").to_string()),
+        order_by: order.then_some("ID"),
+        order_direction: order.then_some("ASC"),
+        ..Filter::of(&shape.selectors)
+    };
     get_item(store_url, credential, &filter)
 }
 
 /// The products with those IDs, as far as the store has them.
 #[must_use]
 pub fn fetch(store_url: &Url, credential: &Credential, shape: &Shape, ids: &[i64]) -> Request {
-    let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
-    let filter = json!({
-        "IsActive": ["True", "False"],
-        "InventoryID": ids,
-        "Page": "0",
-        "Limit": ids.len().to_string(),
-        "OutputSelector": shape.selectors,
-    });
+    let filter = Filter {
+        limit: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+        inventory_id: Some(ids.iter().map(i64::to_string).collect()),
+        ..Filter::of(&shape.selectors)
+    };
     get_item(store_url, credential, &filter)
 }
 
 /// The smallest call that needs a working credential.
 #[must_use]
 pub fn canary(store_url: &Url, credential: &Credential) -> Request {
-    let filter = json!({
-        "IsActive": ["True", "False"],
-        "Page": "0",
-        "Limit": "1",
-        "OutputSelector": ["ID", "SKU"],
-    });
-    get_item(store_url, credential, &filter)
+    get_item(store_url, credential, &Filter { limit: 1, ..Filter::of(&["ID", "SKU"]) })
 }
 
-fn get_item(store_url: &Url, credential: &Credential, filter: &serde_json::Value) -> Request {
-    let request =
-        Request::new(endpoint(store_url), json!({ "Filter": filter }).to_string()).plain("NETOAPI_ACTION", "GetItem");
+/// What products are asked for and what of them, active or not, as the API spells it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Filter<'a, S> {
+    is_active: [&'static str; 2],
+    #[serde(rename = "InventoryID", skip_serializing_if = "Option::is_none")]
+    inventory_id: Option<Vec<String>>,
+    #[serde(serialize_with = "as_text")]
+    page: u32,
+    #[serde(serialize_with = "as_text")]
+    limit: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_updated_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_direction: Option<&'static str>,
+    output_selector: &'a [S],
+}
+
+impl<'a, S> Filter<'a, S> {
+    fn of(output_selector: &'a [S]) -> Self {
+        Self {
+            is_active: ["True", "False"],
+            inventory_id: None,
+            page: 0,
+            limit: 0,
+            date_updated_from: None,
+            order_by: None,
+            order_direction: None,
+            output_selector,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn as_text<S: Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
+fn get_item<S: Serialize>(store_url: &Url, credential: &Credential, filter: &Filter<'_, S>) -> Request {
+    let filter = serde_json::to_string(filter).expect("texts and numbers are JSON");
+    let body = ["{\"Filter\":", &filter, "}"].concat();
+    let request = Request::new(endpoint(store_url), body).plain("NETOAPI_ACTION", "GetItem");
     let secret = credential.secret.clone();
     match credential.scheme {
         Scheme::ApiKey => match &credential.username {
@@ -216,6 +244,7 @@ fn endpoint(store_url: &Url) -> Url {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
+    use serde_json::json;
 
     use super::*;
     use crate::domain::lifecycle::Standing;

@@ -53,7 +53,7 @@ fn read_raw(kind: Kind, raw: &str) -> Read<'_> {
 fn read_text(kind: Kind, text: Cow<'_, str>) -> Read<'_> {
     if kind == Kind::Text {
         // `""`, `null` and no field at all say the same, and a store may say it differently each time.
-        return Read::Value(if text.is_empty() { Value::Null } else { Value::Text(text) });
+        return Read::Value(if text.is_empty() { Value::Null } else { Value::Text(text.into()) });
     }
     let text = match text.as_bytes() {
         [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => &*text,
@@ -267,7 +267,7 @@ mod tests {
         match read(kind, raw) {
             Read::Value(value) => match value {
                 Value::Null => "null".into(),
-                Value::Text(text) => text.into_owned(),
+                Value::Text(text) => text.to_string(),
                 Value::Int(number) => number.to_string(),
                 Value::Decimal(number) => number.to_string(),
                 Value::Bool(truth) => truth.to_string(),

@@ -1,5 +1,7 @@
 //! The decoder against every recorded payload, and the rules that no payload shows.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::catalogue::{Child, PRODUCT, TEXTS};
 use crate::domain::change::Change;
@@ -271,7 +273,10 @@ fn recorded() -> Vec<Product<'static>> {
         "ack-warning.json",
         "getitem-page-empty.json",
     ];
-    let of_page = |name: &str| products(&page(name)).into_iter().map(Product::into_static).collect::<Vec<_>>();
+    let of_page = |name: &str| {
+        let page = page(name);
+        products(&page).into_iter().map(|product| product.sharing(&page.body)).collect::<Vec<_>>()
+    };
     PAGES.iter().flat_map(|name| of_page(name)).collect()
 }
 
@@ -279,7 +284,8 @@ fn recorded() -> Vec<Product<'static>> {
 fn a_product_outlives_its_page_unchanged() {
     let page = page("getitem-page-rich.json");
     for product in products(&page) {
-        assert_eq!(product.clone().into_static(), product);
+        assert_eq!(product.clone().sharing(&page.body), product);
+        assert_eq!(product.clone().sharing(&Arc::default()), product);
     }
 }
 

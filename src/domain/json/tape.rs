@@ -76,32 +76,43 @@ fn scan(bytes: &[u8], levels: usize, places: &mut Vec<Place>) -> Option<()> {
             end
         };
         at = scan::white(bytes, at);
-        if open.closing == b'}' {
-            if *bytes.get(at)? != b'"' {
-                return None;
-            }
-            let colon = leaf(at, scan::string(bytes, at, controls)?);
-            let colon = scan::white(bytes, colon);
-            if *bytes.get(colon)? != b':' {
-                return None;
-            }
-            at = scan::white(bytes, colon + 1);
-        }
-        match *bytes.get(at)? {
-            b'"' => at = leaf(at, scan::string(bytes, at, controls)?),
-            b'-' | b'0'..=b'9' => at = leaf(at, (scan::number(bytes, at)?, false)),
-            bracket @ (b'{' | b'[') => {
-                let place = keep.then_some(places.len() as u32);
-                if keep {
-                    places.push(Place { start: at as u32, end: 0, next: 0, first: bracket, escaped: false });
+        'word: {
+            if open.closing == b'}' {
+                if *bytes.get(at)? != b'"' {
+                    return None;
                 }
-                outside.push(std::mem::replace(&mut open, Open { place, closing: bracket + 2 })); // as the letters are in ASCII
-                at = scan::white(bytes, at + 1);
-                if *bytes.get(at)? != open.closing {
-                    continue 'value;
+                let mut colon = leaf(at, scan::string(bytes, at, controls)?);
+                // Texts of an object nobody asks about, without white space, are most of a page of records.
+                while !keep && bytes.get(colon..colon + 2) == Some(b":\"") {
+                    let (end, _) = scan::string(bytes, colon + 1, controls)?;
+                    if bytes.get(end..end + 2) != Some(b",\"") {
+                        at = end;
+                        break 'word;
+                    }
+                    (colon, _) = scan::string(bytes, end + 1, controls)?;
                 }
+                let colon = scan::white(bytes, colon);
+                if *bytes.get(colon)? != b':' {
+                    return None;
+                }
+                at = scan::white(bytes, colon + 1);
             }
-            _ => at = leaf(at, (scan::literal(bytes, at)?, false)),
+            match *bytes.get(at)? {
+                b'"' => at = leaf(at, scan::string(bytes, at, controls)?),
+                b'-' | b'0'..=b'9' => at = leaf(at, (scan::number(bytes, at)?, false)),
+                bracket @ (b'{' | b'[') => {
+                    let place = keep.then_some(places.len() as u32);
+                    if keep {
+                        places.push(Place { start: at as u32, end: 0, next: 0, first: bracket, escaped: false });
+                    }
+                    outside.push(std::mem::replace(&mut open, Open { place, closing: bracket + 2 })); // as the letters are in ASCII
+                    at = scan::white(bytes, at + 1);
+                    if *bytes.get(at)? != open.closing {
+                        continue 'value;
+                    }
+                }
+                _ => at = leaf(at, (scan::literal(bytes, at)?, false)),
+            }
         }
         loop {
             at = scan::white(bytes, at);
