@@ -137,14 +137,19 @@ fn write_value(value: &Value<'_>, out: &mut String) {
             spelling::decimal(*number, out);
             return out.push('"');
         }
-        Value::Int(number) => return write!(out, "{number}").expect("a String takes every write"),
+        Value::Int(number) => return out.push_str(itoa::Buffer::new().format(*number)),
         Value::Bool(truth) => return out.push_str(if *truth { "true" } else { "false" }),
         Value::Time(time) => spelling::time(time.naive_utc()).map(|text| (text, "+00:00")),
         Value::LocalTime(time) => spelling::time(*time).map(|text| (text, "")),
         _ => None,
     };
     match spelled {
-        Some((text, zone)) => quoted(&[spelling::ascii(&text), zone].concat(), out),
+        Some((text, zone)) => {
+            out.push('"');
+            out.push_str(spelling::ascii(&text));
+            out.push_str(zone);
+            out.push('"');
+        }
         None => write!(out, "{}", to_json(value)).expect("a String takes every write"),
     }
 }

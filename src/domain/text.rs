@@ -49,6 +49,7 @@ fn place(text: &str, page: &str) -> Option<(u32, u32)> {
 impl Deref for Text<'_> {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         match &self.0 {
             Kept::Borrowed(text) => text,

@@ -18,7 +18,7 @@ use crate::domain::spelling;
 use crate::storage::sqlite_file::FileTransaction;
 
 /// Bytes that are written at once.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 256 * 1024;
 /// Ten to this power is a double without rounding, and fits into 64 bits.
 const EXACT_SCALE: u32 = 18;
 /// So many digits are a double without rounding, and SQLite hands them back (design §7).
