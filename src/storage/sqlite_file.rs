@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections that are kept for the next: one writes, others read meanwhile.
 const KEPT: usize = 4;
@@ -35,22 +36,39 @@ pub struct SqliteFile {
     /// How long a writer waits for another.
     busy: Duration,
     unused: Mutex<Vec<Connection>>,
+    /// Who writes next, first come first served: SQLite itself lets waiters look again now and then, and whoever looks at the right
+    /// moment comes first.
+    turn: Arc<Semaphore>,
 }
 
 impl SqliteFile {
     /// The file at `path`; nothing is opened yet.
     pub fn new(path: PathBuf, opening: Opening, busy: Duration) -> Arc<Self> {
-        Arc::new(Self { path, opening, busy, unused: Mutex::default() })
+        Arc::new(Self { path, opening, busy, unused: Mutex::default(), turn: Arc::new(Semaphore::new(1)) })
     }
 
-    /// Begins a transaction with this statement.
-    pub async fn begin(self: &Arc<Self>, statement: &'static str) -> sqlx::Result<FileTransaction> {
+    /// Begins to read: several statements of one state.
+    pub async fn reading(self: &Arc<Self>) -> sqlx::Result<FileTransaction> {
+        self.begin("BEGIN", None).await
+    }
+
+    /// Begins to write, with the lock from the start, so that it cannot fail half-way for want of it.
+    pub async fn writing(self: &Arc<Self>) -> sqlx::Result<FileTransaction> {
+        let turn = self.turn.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        self.begin("BEGIN IMMEDIATE", Some(turn)).await
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        statement: &'static str,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> sqlx::Result<FileTransaction> {
         let file = self.clone();
         let begun = blocking(move || {
             let unused = file.unused.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = unused.map_or_else(|| file.open(), Ok)?;
             connection.execute_batch(statement)?;
-            Ok(FileTransaction { file, connection: Some(connection) })
+            Ok(FileTransaction { file, connection: Some(connection), _turn: turn })
         });
         begun.await?.map_err(Refusal::of)
     }
@@ -82,6 +100,7 @@ pub struct FileTransaction {
     file: Arc<SqliteFile>,
     /// Not there while it is at work, nor ever again where nobody waits for that work any more: then it is closed behind it.
     connection: Option<Connection>,
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl FileTransaction {
@@ -190,7 +209,8 @@ mod tests {
     fn file(folder: &tempfile::TempDir, read_only: bool) -> Arc<SqliteFile> {
         let path = folder.path().join("file.db");
         if !read_only {
-            let table = Connection::open(&path).and_then(|new| new.execute_batch("CREATE TABLE t (n UNIQUE)"));
+            let table =
+                Connection::open(&path).and_then(|new| new.execute_batch("CREATE TABLE IF NOT EXISTS t (n UNIQUE)"));
             table.expect("a new file");
         }
         let opening = Opening { read_only, vfs: None, synchronous: "OFF" };
@@ -202,14 +222,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = file(&folder, false);
         for (commit, expected) in [(false, 1), (true, 1), (false, 2)] {
-            let mut tx = file.begin("BEGIN IMMEDIATE").await.expect("a transaction");
+            let mut tx = file.writing().await.expect("a transaction");
             tx.run(|connection| connection.execute_batch("INSERT INTO t VALUES (random())")).await.expect("a row");
             assert_eq!(tx.run(count).await.expect("a count"), expected);
             if commit {
                 tx.commit().await.expect("it commits");
             }
         }
-        let mut tx = file.begin("BEGIN").await.expect("a transaction");
+        let mut tx = file.reading().await.expect("a transaction");
         assert_eq!(tx.run(count).await.expect("a count"), 1);
         drop(tx);
         assert_eq!(file.unused.lock().expect("nobody panicked").len(), 1);
@@ -221,7 +241,7 @@ mod tests {
     async fn a_transaction_nobody_waits_for_any_more_is_rolled_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = file(&folder, false);
-        let mut tx = file.begin("BEGIN IMMEDIATE").await.expect("a transaction");
+        let mut tx = file.writing().await.expect("a transaction");
         let (begun, go_on) = (Arc::new(tokio::sync::Notify::new()), std::sync::mpsc::channel::<()>());
         let (tell, (release, wait)) = (begun.clone(), go_on);
         let work = tx.run(move |connection| {
@@ -238,7 +258,7 @@ mod tests {
         drop((tx, release));
         // The next writer comes once the connection is closed.
         let mut next = loop {
-            match file.begin("BEGIN IMMEDIATE").await {
+            match file.writing().await {
                 Ok(next) => break next,
                 Err(_busy) => tokio::task::yield_now().await,
             }
@@ -247,19 +267,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn writers_have_their_turn_in_the_order_they_came_and_readers_wait_for_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = file(&folder, false);
+        let first = file.writing().await.expect("a transaction");
+        let (mut second, mut third) = (std::pin::pin!(file.writing()), std::pin::pin!(file.writing()));
+        assert!(futures::poll!(second.as_mut()).is_pending() && futures::poll!(third.as_mut()).is_pending());
+        file.reading().await.expect("a transaction");
+        drop(first);
+        let second = second.await.expect("its turn has come");
+        assert!(futures::poll!(third.as_mut()).is_pending());
+        drop(second);
+        third.await.expect("its turn has come");
+    }
+
+    #[tokio::test]
     async fn a_refusal_has_the_code_by_which_others_know_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let twice = "INSERT INTO t VALUES (1); INSERT INTO t VALUES (1)";
         let writable = file(&folder, false);
-        let mut tx = writable.begin("BEGIN IMMEDIATE").await.expect("a transaction");
+        let mut tx = writable.writing().await.expect("a transaction");
         let refused = tx.run(move |connection| connection.execute_batch(twice)).await.expect_err("the same twice");
         let refused = refused.into_database_error().expect("the database refused it");
         assert_eq!((refused.code().as_deref(), refused.message()), (Some("2067"), "UNIQUE constraint failed: t.n"));
 
-        let busy = writable.begin("BEGIN IMMEDIATE").await.err().expect("there is one writer");
+        let busy = file(&folder, false).writing().await.err().expect("there is one writer");
         assert_eq!(busy.into_database_error().and_then(|busy| busy.code().map(Into::into)), Some("5".to_owned()));
         drop(tx);
-        let mut tx = file(&folder, true).begin("BEGIN").await.expect("it may be read");
+        let mut tx = file(&folder, true).reading().await.expect("it may be read");
         let refused = tx.run(|connection| connection.execute_batch("DELETE FROM t")).await.expect_err("not written");
         assert_eq!(refused.into_database_error().and_then(|error| error.code().map(Into::into)), Some("8".to_owned()));
     }

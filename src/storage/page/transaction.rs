@@ -36,7 +36,7 @@ impl Transaction {
     pub async fn begin(db: &Database) -> sqlx::Result<Self> {
         Ok(match db.place() {
             Place::Server(pool) => Self::Postgres(Session::writing(pool).await?),
-            Place::File(file) => Self::Sqlite(file.begin("BEGIN IMMEDIATE").await?),
+            Place::File(file) => Self::Sqlite(file.writing().await?),
         })
     }
 
@@ -54,7 +54,7 @@ impl Transaction {
     pub async fn snapshot(db: &Database) -> sqlx::Result<Self> {
         Ok(match db.place() {
             Place::Server(pool) => Self::Postgres(Session::reading(pool).await?),
-            Place::File(file) => Self::Sqlite(file.begin("BEGIN").await?),
+            Place::File(file) => Self::Sqlite(file.reading().await?),
         })
     }
 
