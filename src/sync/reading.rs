@@ -116,6 +116,9 @@ impl Reader {
             products: Vec::new(),
             quarantined: Vec::new(),
         };
+        // A page of which few products are kept is not worth keeping for their texts.
+        let known = same.iter().flatten().count();
+        let shared = if known * 2 < told.len() { page.body.clone() } else { Arc::default() };
         for (place, (record, answer)) in told.iter().enumerate() {
             if let Some(id) = same.get(place).copied().flatten() {
                 read.ids.push(id);
@@ -129,7 +132,7 @@ impl Reader {
                 Ok(product) => {
                     read.ids.push(product.inventory_id);
                     let answer = answer.filter(|_| self.whole);
-                    read.products.push(Product { answer, ..product.sharing(&page.body) });
+                    read.products.push(Product { answer, ..product.sharing(&shared) });
                 }
                 Err(bad) => read.quarantined.push(bad.into_static()),
             }
