@@ -27,7 +27,7 @@ pub async fn insert(tx: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<()> 
     let mut copy = tx.copy_in_raw(&sql).await?;
     let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
     piece.extend_from_slice(HEADER);
-    for (leading, values) in rows.from(0) {
+    for (leading, values) in rows.iter() {
         piece.extend_from_slice(&columns);
         let cells = leading.iter().copied().chain(values.iter().map(Cell::from));
         for (cell, kind) in cells.zip(&kinds) {

@@ -205,15 +205,15 @@ impl<'a> Rows<'a> {
         self.values.len()
     }
 
-    /// The rows from one on, each its leading cells and the values behind them.
-    pub fn from(&self, first: usize) -> impl Iterator<Item = (&[Cell<'a>], &'a [Value<'a>])> {
-        let width = self.leading.len() / self.values.len().max(1);
-        (first..self.len()).map(move |row| (&self.leading[row * width..][..width], self.values[row]))
+    /// The rows, each its leading cells and the values behind them.
+    pub fn iter(&self) -> impl Iterator<Item = (&[Cell<'a>], &'a [Value<'a>])> {
+        let width = self.leading.len() / self.len().max(1);
+        self.leading.chunks_exact(width.max(1)).zip(self.values.iter().copied())
     }
 
     /// The cells of one column, row by row.
     pub fn column(&self, column: usize) -> impl Iterator<Item = Cell<'a>> {
-        self.from(0).map(move |(leading, values)| match leading.get(column) {
+        self.iter().map(move |(leading, values)| match leading.get(column) {
             Some(cell) => *cell,
             None => Cell::from(&values[column - leading.len()]),
         })

@@ -19,6 +19,8 @@ use crate::storage::sqlite_file::FileTransaction;
 
 /// Bytes that are written at once.
 const PIECE: usize = 256 * 1024;
+/// Bytes a packed value takes, about.
+const BYTES_A_VALUE: usize = 24;
 /// Ten to this power is a double without rounding, and fits into 64 bits.
 const EXACT_SCALE: u32 = 18;
 /// So many digits are a double without rounding, and SQLite hands them back (design §7).
@@ -30,10 +32,11 @@ pub async fn insert(tx: &mut FileTransaction, rows: &Rows<'_>) -> sqlx::Result<(
     // A row that is refused takes the whole transaction along, so no statement has to be able to undo itself.
     let head = rows.insert_head("INSERT OR FAIL");
     let sql: Arc<str> = format!("{head}VALUES ({}){}", vec!["?"; width].join(", "), rows.insert_tail()).into();
-    let mut rest = rows.from(0).peekable();
+    let room = (rows.len() * width * BYTES_A_VALUE).min(PIECE + PIECE / 4);
+    let mut rest = rows.iter().peekable();
     let mut next = || {
         rest.peek()?;
-        let mut piece = Pack::with_capacity(PIECE + PIECE / 4);
+        let mut piece = Pack::with_capacity(room);
         while let Some((leading, values)) = rest.next_if(|_| piece.len() < PIECE) {
             for cell in leading.iter().copied().chain(values.iter().map(Cell::from)) {
                 pack(&mut piece, cell);
