@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tracing::info;
 
@@ -24,7 +24,7 @@ const ROWS_AHEAD: usize = 500;
 const SQLITE_CONNECTIONS: u32 = 4;
 /// A commit that returned survives a power cut (design §2, promise 4). NORMAL would lose the last ones, each page together
 /// with its checkpoint; it saves one flush a page, which no network notices.
-const SQLITE_SYNCHRONOUS: (SqliteSynchronous, &str) = (SqliteSynchronous::Full, "FULL");
+const SQLITE_SYNCHRONOUS: &str = "FULL";
 /// A statement that takes longer is given up, in milliseconds. Writing a page takes far less than a second.
 const POSTGRES_STATEMENT_MS: &str = "120000";
 /// A transaction in which nothing happens for so long lost its program, in milliseconds. Shorter than a lease by default: a
@@ -69,11 +69,7 @@ impl Database {
             "postgres" | "postgresql" => open_postgres(url.expose(), schema, manners).await?,
             _ => return Err(bad_url("it begins with neither sqlite: nor postgres:")),
         };
-        let orm = match &pool {
-            Pool::Sqlite(pool, _) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
-            Pool::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
-        };
-        Ok(Self { orm, pool, schema: schema.to_owned(), target, clock })
+        Ok(Self::over(pool, schema, target, clock))
     }
 
     /// Makes a database file that is thrown away: nothing of it has to survive a power cut.
@@ -82,12 +78,17 @@ impl Database {
     /// [`StorageError::Connect`].
     pub(super) async fn throwaway(file: &Path, clock: SharedClock) -> Result<Self, StorageError> {
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-        let options = options.synchronous(SqliteSynchronous::Off);
         let opening = Opening { read_only: false, vfs: None, synchronous: "OFF" };
         let (pool, target) = sqlite_pool(options, true, opening).await?;
-        let Pool::Sqlite(driver, _) = &pool else { unreachable!("it is a file") };
-        let orm = SqlxSqliteConnector::from_sqlx_sqlite_pool(driver.clone());
-        Ok(Self { orm, pool, schema: String::new(), target, clock })
+        Ok(Self::over(pool, "", target, clock))
+    }
+
+    fn over(pool: Pool, schema: &str, target: String, clock: SharedClock) -> Self {
+        let orm = match &pool {
+            Pool::Sqlite(pool, _) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
+            Pool::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+        };
+        Self { orm, pool, schema: schema.to_owned(), target, clock }
     }
 }
 
@@ -122,9 +123,8 @@ async fn open_sqlite(url: &str, rest: &str) -> Result<(Pool, String), StorageErr
         return Err(bad_url("a database in memory would be lost with the process"));
     }
     let options = SqliteConnectOptions::from_str(url).map_err(|error| bad_url(configuration_reason(&error)))?;
-    let (driver, by_hand) = SQLITE_SYNCHRONOUS;
-    let opening = Opening { read_only: mode == "ro", vfs: parameter("vfs"), synchronous: by_hand };
-    sqlite_pool(options.synchronous(driver), mode == "rwc", opening).await
+    let opening = Opening { read_only: mode == "ro", vfs: parameter("vfs"), synchronous: SQLITE_SYNCHRONOUS };
+    sqlite_pool(options, mode == "rwc", opening).await
 }
 
 async fn sqlite_pool(
@@ -135,6 +135,7 @@ async fn sqlite_pool(
     let file = options.get_filename().to_owned();
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
+        .pragma("synchronous", opening.synchronous)
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
         .row_buffer_size(ROWS_AHEAD)

@@ -1,8 +1,8 @@
 //! The SQLite file, opened by hand: pages are read and written here, everything else goes through the pool.
 //!
 //! A first load hands millions of values to SQLite. The driver boxes each of them and carries them to a thread of its own; here a
-//! statement is stepped row after row where the rows are, which takes a third of the time (docs/performance.md). Each piece of work
-//! runs on a thread that may block, with the connection in its hands.
+//! statement is stepped row after row where the rows are (docs/performance.md says what that spares). Each piece of work runs on a
+//! thread that may block, with the connection in its hands.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ impl SqliteFile {
             let unused = file.unused.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = unused.map_or_else(|| file.open(), Ok)?;
             connection.execute_batch(statement)?;
-            Ok(FileTransaction { file, connection: Some(connection), _turn: turn })
+            Ok(FileTransaction { file, begun: Some(Begun { connection, turn }) })
         });
         begun.await?.map_err(Refusal::of)
     }
@@ -99,8 +99,13 @@ impl SqliteFile {
 pub struct FileTransaction {
     file: Arc<SqliteFile>,
     /// Not there while it is at work, nor ever again where nobody waits for that work any more: then it is closed behind it.
-    connection: Option<Connection>,
-    _turn: Option<OwnedSemaphorePermit>,
+    begun: Option<Begun>,
+}
+
+/// A connection in a transaction and, where that writes, its turn: the next has it once the connection is closed or given back.
+struct Begun {
+    connection: Connection,
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl FileTransaction {
@@ -109,13 +114,13 @@ impl FileTransaction {
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
-        let connection = self.connection.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let (connection, done) = blocking(move || {
-            let done = work(&connection);
-            (connection, done)
+        let begun = self.begun.take().ok_or(sqlx::Error::WorkerCrashed)?;
+        let (begun, done) = blocking(move || {
+            let done = work(&begun.connection);
+            (begun, done)
         })
         .await?;
-        self.connection = Some(connection);
+        self.begun = Some(begun);
         done.map_err(Refusal::of)
     }
 
@@ -127,7 +132,8 @@ impl FileTransaction {
 
 impl Drop for FileTransaction {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(Begun { connection, turn: _turn }) = self.begun.take() else { return };
+        // Nothing of it is in the file yet, so this forgets pages in memory and is not worth a thread of its own.
         if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
             return;
         }
@@ -256,13 +262,8 @@ mod tests {
         }
         assert!(matches!(tx.run(count).await, Err(sqlx::Error::WorkerCrashed)), "its connection is elsewhere");
         drop((tx, release));
-        // The next writer comes once the connection is closed.
-        let mut next = loop {
-            match file.writing().await {
-                Ok(next) => break next,
-                Err(_busy) => tokio::task::yield_now().await,
-            }
-        };
+        // The next has its turn once the connection is closed, and waits for no lock.
+        let mut next = file.writing().await.expect("its turn has come");
         assert_eq!(next.run(count).await.expect("a count"), 0);
     }
 
