@@ -24,7 +24,7 @@ pub mod retry;
 mod store_budget;
 mod webhook;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
@@ -105,8 +105,7 @@ pub fn quotable(request: &Request, said: &str) -> String {
 /// Sends requests. One for the whole process: it keeps the connections.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    /// Made with the first call, because it reads all certificates of the system.
-    https: Arc<OnceLock<Result<reqwest::Client, TransportError>>>,
+    https: reqwest::Client,
     /// Plain http to addresses that are not public; there is none unless it is allowed.
     http: Option<reqwest::Client>,
     settings: Settings,
@@ -119,8 +118,9 @@ pub struct Transport {
 impl Transport {
     /// Sets up the connections' rules; connects to nobody yet.
     pub fn new(settings: Settings, clock: SharedClock) -> Result<Self, TransportError> {
+        let https = client(&settings, if settings.allow_loopback { Reach::Any } else { Reach::Public })?;
         let http = settings.allow_loopback.then(|| client(&settings, Reach::NotPublic)).transpose()?;
-        Ok(Self { https: Arc::default(), http, settings, clock, metrics: Arc::default(), allowance: None })
+        Ok(Self { https, http, settings, clock, metrics: Arc::default(), allowance: None })
     }
 
     /// Counts its calls there.
@@ -272,27 +272,20 @@ impl Transport {
     fn client(&self, target: Target<'_>) -> Result<&reqwest::Client, RemoteError> {
         let reach = Reach::check(target.url, self.settings.allow_loopback)
             .map_err(|forbidden| forbidden.into_error(target.store))?;
-        match &self.http {
-            Some(http) if reach == Reach::NotPublic => Ok(http),
-            _ => {
-                let reach = if self.settings.allow_loopback { Reach::Any } else { Reach::Public };
-                let https = self.https.get_or_init(|| client(&self.settings, reach));
-                https.as_ref().map_err(|error| RemoteError::new(ErrorClass::Config, error.to_string()))
-            }
-        }
+        Ok(self.http.as_ref().filter(|_| reach == Reach::NotPublic).unwrap_or(&self.https))
     }
 }
 
 /// A client that connects within `reach` only, asks nobody for a proxy and repeats nothing by itself.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes HTTP clients, with all limits")]
-fn client(settings: &Settings, reach: Reach) -> Result<reqwest::Client, TransportError> {
+fn client(settings: &Settings, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
     let json = HeaderValue::from_static("application/json");
     let mut builder = reqwest::Client::builder();
     if reach == Reach::NotPublic {
-        // It meets no certificate.
+        // It meets no certificate, and to read those of the system takes some milliseconds.
         builder = builder.tls_certs_only([]);
     }
-    let client = builder
+    builder
         .user_agent(USER_AGENT)
         .default_headers(HeaderMap::from_iter([(CONTENT_TYPE, json.clone()), (ACCEPT, json)]))
         .dns_resolver(Resolver::new(reach))
@@ -304,8 +297,7 @@ fn client(settings: &Settings, reach: Reach) -> Result<reqwest::Client, Transpor
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
         .timeout(settings.timeout)
-        .build()?;
-    Ok(client)
+        .build()
 }
 
 /// The request as the client sends it.
