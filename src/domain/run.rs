@@ -238,8 +238,15 @@ pub struct Place {
     pub covered: Option<i64>,
     /// Records that are believed to lie up to there.
     pub position: u64,
-    /// Records a page at the most, as the store has shown to answer.
+    /// New records a page at the most, as the store has shown to answer.
     pub limit: u32,
+}
+
+/// The most records a page is asked for that is to bring about `limit` new ones. Pages overlap and begin where a multiple of their
+/// size does; with so many sizes to choose from, the best overlaps by as much as there are too many on average.
+#[must_use]
+pub const fn stretched(limit: u32) -> u32 {
+    limit + (2 * limit).isqrt()
 }
 
 /// What the list that is read with seams has shown.

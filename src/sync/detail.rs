@@ -50,7 +50,7 @@ async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
     let ahead = || HeldAhead::behind(&work.syncer.db, work.store.id, covered);
     let held = (work.kind == RunKind::Full).then(ahead);
     let reader = Reader::new(work, true, held.clone());
-    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.checkpoint.page_size, reader);
+    let mut listing = Listing::resume(work.full_seam(), shape, reader);
     loop {
         let (ask, read) = match listing.page(work, groups).await {
             Err(Stop::Remote(error)) if error.too_much && work.kind == RunKind::Full && work.try_less(&error) => {

@@ -65,9 +65,8 @@ pub enum Turn {
 }
 
 impl Listing {
-    /// Goes on where `listed` ends, with pages of up to `wish` records.
-    pub fn resume(listed: &Listed, shape: Shape, wish: u32, reader: Reader) -> Self {
-        let seam = listed.place.map_or_else(|| Seam::new(wish), |place| Seam::resume(place, wish));
+    /// Goes on where `seam` is.
+    pub fn resume(seam: Seam, shape: Shape, reader: Reader) -> Self {
         Self { seam, shape, reader, refused: false, ahead: VecDeque::new() }
     }
 
@@ -115,7 +114,7 @@ impl Listing {
                 && work.ask_otherwise(&mut self.shape, &mut self.refused, &error).await?
             {
                 self.ahead.clear();
-            } else if error.too_much && self.seam.smaller() {
+            } else if error.too_much && self.seam.smaller(ask) {
                 work.checkpoint.listed.too_many = Some(ask.limit);
                 // Also for the next attempt, should this one end here.
                 work.checkpoint.listed.place = Some(self.seam.place());

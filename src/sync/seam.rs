@@ -13,14 +13,15 @@
 //! Each page is a piece of the list as it was at one moment, without holes. Pieces that overlap cover everything that was there
 //! all along, whatever was added, edited or deleted meanwhile. The price is a product or two a page that are sent twice.
 //!
-//! `Page` and `Limit` only reach starts that are multiples of the limit, so the limit gives way by up to a half: the pair
-//! is chosen that reaches furthest ([`Seam::ask`]). Where pages of every size begin (with a limit of 8 that is each 840 records)
+//! `Page` and `Limit` only reach starts that are multiples of the limit, so the limit gives way: by up to a half downwards and, where
+//! the store bears it, a little upwards ([`stretched`]), so that a page still brings about as many new products as were wished
+//! for. The pair is chosen that reaches furthest ([`Seam::ask`]). Where pages of every size begin (with up to eight that is each 840 records)
 //! there is no such pair, and the place is passed otherwise ([`Between`]). The same rule notices servers that repeat a page, ignore `Page`, count from 1,
 //! answer an empty or a shortened page by mistake or cap `Limit`; and the end of the list is a page that holds the last known
 //! product and nothing behind it, which no mistake looks like. It only takes a list in the order of IDs, which is seen from the
 //! answers ([`Next::Unordered`] where it is not; see [`super::sequence`] for that case).
 
-use crate::domain::run::Place;
+use crate::domain::run::{Place, stretched};
 
 /// How often a seam is looked for before it is given up: enough to step back over 4 million deleted products.
 const TRIES: usize = 12;
@@ -82,8 +83,10 @@ enum Between {
 #[derive(Clone, Debug)]
 pub struct Seam {
     place: Place,
-    /// Records a page the walk would like to have.
+    /// New records a page the walk would like to have.
     wish: u32,
+    /// Records a page of that size may be asked for, to make up for what it repeats.
+    most: u32,
     /// Records of the largest page so far: pages up to this size are surely not capped by the store.
     largest: u32,
     /// Full pages since the limit was lowered.
@@ -109,17 +112,18 @@ pub struct Seam {
 }
 
 impl Seam {
-    /// A walk that begins, with pages of `limit` records (8 at least).
-    pub fn new(limit: u32) -> Self {
-        Self::resume(Place { covered: None, position: 0, limit }, limit)
+    /// A walk that begins, with pages that bring `limit` records (8 at least).
+    pub fn new(limit: u32, stretches: bool) -> Self {
+        Self::resume(Place { covered: None, position: 0, limit }, limit, stretches)
     }
 
-    /// A walk that goes on at `place` and would like `wish` records a page.
-    pub fn resume(place: Place, wish: u32) -> Self {
-        let place = Place { limit: place.limit.max(LEAST), ..place };
+    /// A walk that goes on at `place` and would like `wish` new records a page; whether it may ask for more to get them.
+    pub fn resume(place: Place, wish: u32, stretches: bool) -> Self {
+        let (place, wish) = (Place { limit: place.limit.max(LEAST), ..place }, wish.max(LEAST));
         Self {
             place,
-            wish: wish.max(LEAST),
+            wish,
+            most: if stretches { stretched(wish) } else { wish },
             largest: if place.covered.is_some() { place.limit } else { 0 },
             full: 0,
             before_growth: None,
@@ -168,13 +172,22 @@ impl Seam {
         std::iter::successors(Some(self.ask()), |ask| Some(self.reach(ask.end(), 1)))
     }
 
-    /// Smaller pages from now on, because the store does not manage these. `false` when they are as small as they get.
-    pub fn smaller(&mut self) -> bool {
+    /// Smaller pages from now on, because the store does not manage what was asked for. `false` when they are as small as they get.
+    pub fn smaller(&mut self, ask: Ask) -> bool {
+        self.most = self.wish;
+        if ask.limit > self.place.limit {
+            return true;
+        }
         let smaller = (self.place.limit / 2).max(LEAST);
         let any = smaller < self.place.limit;
         self.place.limit = smaller;
         self.full = 0;
         any
+    }
+
+    /// The most records a page is asked for. What shows the end of a list has to be of a size that the store has sent before.
+    fn most(&self) -> u32 {
+        if self.place.limit < self.wish || self.short { self.place.limit } else { self.most }
     }
 
     /// Of all pages that begin at least `back` records before `position`, the one that reaches furthest. What has failed at
@@ -183,7 +196,7 @@ impl Seam {
         let latest = position.saturating_sub(back);
         let limit = self.place.limit;
         let smallest = limit.div_ceil(if self.tried.is_empty() { 2 } else { 4 }).max(2);
-        let pages = (smallest..=limit).map(|limit| {
+        let pages = (smallest..=self.most()).map(|limit| {
             let page = u32::try_from(latest / u64::from(limit)).unwrap_or(u32::MAX);
             Ask { page, limit }
         });
@@ -203,6 +216,10 @@ impl Seam {
 
     /// Judges the answer to `ask`: `ids` are the readable IDs in the order of the page, each once; `records` counts all records.
     pub fn judge(&mut self, ask: Ask, ids: &[i64], records: usize) -> Next {
+        // It may be capped where the walk wished for no more, so that pages beyond that are numbered in another way.
+        if ask.limit > self.place.limit && records <= self.place.limit as usize {
+            self.most = self.wish;
+        }
         let next = self.place_of(ask, ids, records);
         if let Some(before) = self.before_growth.take_if(|_| next != Next::Unordered)
             && records <= before as usize
@@ -243,7 +260,7 @@ impl Seam {
 
     /// Whether pages of every size begin at this place, so that none overlaps it.
     fn is_stuck(&self) -> bool {
-        (2..=self.place.limit).all(|limit| self.place.position.is_multiple_of(limit.into()))
+        (2..=self.most()).all(|limit| self.place.position.is_multiple_of(limit.into()))
     }
 
     /// Judges a page that was asked for to find out what comes next where none overlaps. `None` = it is to be judged as any other.

@@ -5,6 +5,7 @@ use tracing::warn;
 
 use super::Syncer;
 use super::at_work::AtWork;
+use super::seam::Seam;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::learned::Learned;
 use crate::domain::run::{Checkpoint, Phase, RunKind};
@@ -24,6 +25,23 @@ impl AtWork<'_> {
     /// Records a page of the list in little detail.
     pub fn sweep_page_size(&self) -> u32 {
         self.began_with().sweep_page_size_up_to(self.syncer.config.fetch.sweep_page_size)
+    }
+
+    /// The list in full detail, where it goes on.
+    pub fn full_seam(&self) -> Seam {
+        self.seam(self.checkpoint.page_size, self.began_with().page_size)
+    }
+
+    /// The list in little detail, where it goes on.
+    pub fn light_seam(&self) -> Seam {
+        self.seam(self.sweep_page_size(), self.began_with().sweep_page_size)
+    }
+
+    /// A store that has shown how much it bears is not asked for more.
+    fn seam(&self, wish: u32, learned: Option<u32>) -> Seam {
+        let listed = &self.checkpoint.listed;
+        let stretches = learned.is_none() && listed.too_many.is_none();
+        listed.place.map_or_else(|| Seam::new(wish, stretches), |place| Seam::resume(place, wish, stretches))
     }
 
     /// Half as many records in full detail at once from now on as were `asked` for. `false` when that was one already.

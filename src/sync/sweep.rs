@@ -39,7 +39,7 @@ async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
     let covered = work.checkpoint.listed.place.and_then(|place| place.covered);
     let held = HeldAhead::behind(&work.syncer.db, work.store.id, covered);
     let reader = Reader::new(work, false, Some(held.clone()));
-    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size(), reader);
+    let mut listing = Listing::resume(work.light_seam(), shape, reader);
     // Of a full run, the bad records are known from its walk.
     let known_bad = quarantine::products_of_run(&work.syncer.db, work.lease.run_id).await?;
     loop {

@@ -14,6 +14,7 @@
 //! * A call is at least once: one that timed out may have been answered. Connectors only read, so a repeat does no harm.
 
 mod allowance;
+mod body;
 mod classify;
 mod context;
 mod guard;
@@ -21,6 +22,7 @@ mod live_lease;
 mod pulse;
 mod redact;
 pub mod retry;
+mod settings;
 mod store_budget;
 mod webhook;
 
@@ -34,17 +36,17 @@ use self::classify::{LEAST_SILENCE, Target};
 use self::guard::{Reach, Resolver};
 use self::redact::Redactor;
 use crate::clock::SharedClock;
-use crate::config::Config;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::{Answer, Body, HeaderText, Method, Request};
+use crate::metrics::Metrics;
 use crate::metrics::labels::Called;
-use crate::metrics::{Call, Metrics};
 
 pub use allowance::Allowance;
 pub use context::{CallContext, UnderLease};
 pub use live_lease::{LiveLease, Renewal};
 pub use pulse::Pulse;
 pub use retry::RetryPolicy;
+pub use settings::Settings;
 pub use store_budget::StoreBudget;
 pub use webhook::{NotDelivered, Webhook};
 
@@ -53,43 +55,6 @@ const USER_AGENT: &str = concat!("netosync/", env!("CARGO_PKG_VERSION"));
 
 /// How much of the body of an error is read.
 const ERROR_BODY_BYTES: usize = 16 << 10;
-
-/// The limits of all calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// For a connection to come about.
-    pub connect_timeout: Duration,
-    /// For a pause in the answer, the one before it included.
-    pub read_timeout: Duration,
-    /// For one try from beginning to end.
-    pub timeout: Duration,
-    /// Bytes of one answer, decompressed.
-    pub max_body_bytes: usize,
-    /// When to try again.
-    pub retry: RetryPolicy,
-    /// Whether loopback, private addresses and plain http to them are allowed.
-    pub allow_loopback: bool,
-}
-
-impl From<&Config> for Settings {
-    fn from(config: &Config) -> Self {
-        let secs = |secs: u32| Duration::from_secs(secs.into());
-        let millis = |millis: u32| Duration::from_millis(millis.into());
-        Self {
-            connect_timeout: secs(config.fetch.connect_timeout_secs),
-            read_timeout: secs(config.fetch.read_timeout_secs),
-            timeout: secs(config.fetch.timeout_secs),
-            max_body_bytes: config.fetch.max_body_bytes,
-            retry: RetryPolicy {
-                initial: millis(config.retry.initial_ms),
-                max: millis(config.retry.max_ms),
-                max_elapsed: secs(config.retry.max_elapsed_secs),
-                attempts: config.retry.attempts,
-            },
-            allow_loopback: config.transport.allow_loopback,
-        }
-    }
-}
 
 /// The HTTP client could not be set up, for want of root certificates for example.
 #[derive(Debug, thiserror::Error)]
@@ -240,12 +205,12 @@ impl Transport {
         let (content_type, location, link) = (header(CONTENT_TYPE), header(LOCATION), header(LINK));
         let retry_after = header(RETRY_AFTER).and_then(|text| classify::retry_after(&text, self.clock.now()));
         let limit = if status.is_success() { self.settings.max_body_bytes } else { ERROR_BODY_BYTES };
-        let body = match body(target, response, limit, &mut call).await {
+        let body = match body::read(target, response, limit, &mut call).await {
             // Of an error, whatever can be had will do.
             Err(_) if !status.is_success() => Vec::new(),
             Ok((_, false)) if status.is_success() => {
                 call.ended(Called::Broken);
-                return Err(too_large(target, limit, status.as_u16()));
+                return Err(body::too_large(target, limit, status.as_u16()));
             }
             Ok((bytes, _)) => bytes,
             Err(error) => return Err(error.status(status.as_u16())),
@@ -259,7 +224,7 @@ impl Transport {
             duration_ms = millis(begun.elapsed()),
             "answer"
         );
-        let (body, lossy) = text(body);
+        let (body, lossy) = body::text(body);
         let answer = Answer { status: status.as_u16(), content_type, link, body, lossy };
         if status.is_success() || accepts.contains(&answer.status) {
             return Ok(answer);
@@ -342,49 +307,6 @@ fn headers(target: Target<'_>, request: &Request) -> Result<HeaderMap, RemoteErr
         headers.append(header, value);
     }
     Ok(headers)
-}
-
-/// Reads a decompressed body up to `limit`; `false` when there is more. Never holds more than that and one chunk.
-async fn body(
-    target: Target<'_>,
-    mut response: reqwest::Response,
-    limit: usize,
-    call: &mut Call<'_>,
-) -> Result<(Vec<u8>, bool), RemoteError> {
-    let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut bytes = Vec::with_capacity(expected.min(limit).min(1 << 20));
-    loop {
-        let chunk = response.chunk().await.map_err(|error| {
-            call.ended(classify::called(&error));
-            classify::failure(target, &error, bytes.len())
-        })?;
-        let Some(chunk) = chunk else { return Ok((bytes, true)) };
-        let room = limit - bytes.len();
-        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            return Ok((bytes, false));
-        }
-    }
-}
-
-fn too_large(target: Target<'_>, limit: usize, status: u16) -> RemoteError {
-    let sentence = format!("the answer of {} is larger than fetch.max_body_bytes ({limit} bytes)", target.host());
-    RemoteError::new(ErrorClass::Data, sentence)
-        .status(status)
-        .too_much()
-        .hint("lower fetch.page_size, or raise fetch.max_body_bytes")
-}
-
-/// The body as text, without a byte order mark; `true` when bytes that are not UTF-8 were replaced.
-fn text(bytes: Vec<u8>) -> (String, bool) {
-    let (mut text, lossy) = match String::from_utf8(bytes) {
-        Ok(text) => (text, false),
-        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
-    };
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    (text, lossy)
 }
 
 /// After a rate limit, said by status or by the connector: silence for a minute at least, and a little at random so

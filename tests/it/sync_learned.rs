@@ -15,6 +15,7 @@ on_both_engines!(
     a_store_that_does_not_order_its_list_is_walked_all_the_same,
     a_store_that_refuses_everything_is_not_asked_for_less,
     pages_that_are_too_large_are_halved_and_their_size_is_remembered,
+    a_store_that_bears_what_was_wished_for_and_no_more_is_not_asked_for_more_again,
     after_a_while_larger_pages_are_tried_again,
     products_asked_for_by_id_are_asked_for_in_smaller_numbers_too,
 );
@@ -121,6 +122,22 @@ async fn pages_that_are_too_large_are_halved_and_their_size_is_remembered(db: Te
     world.db.clock.advance(TimeDelta::days(8));
     assert_eq!(world.sync_as(RunKind::Full).await.verdict, Some(Verdict::Complete));
     assert_eq!(learned(&world).await, Learned::default());
+}
+
+async fn a_store_that_bears_what_was_wished_for_and_no_more_is_not_asked_for_more_again(db: TestDb) {
+    let settings = [("NETOSYNC__FETCH__PAGE_SIZE", "20"), ("NETOSYNC__RETRY__ATTEMPTS", "2")];
+    let world = shop(db, 200, &settings, &["too-much:rows=20"]).await;
+
+    let (run, refusals) = sync_counting_refusals(&world, RunKind::Full).await;
+
+    assert_eq!((run.verdict, run.error, run.counts.seen), (Some(Verdict::Complete), None, 200));
+    assert_eq!(refusals, 2, "the first page that was larger, and its repetition");
+    let limits: Vec<_> = world.shop.calls().iter().filter_map(|call| call.limit).collect();
+    assert!(limits.iter().all(|limit| (10..=26).contains(limit)), "{limits:?}");
+    assert_eq!(learned(&world).await.page_size, Some(20));
+    let (run, refusals) = sync_counting_refusals(&world, RunKind::Full).await;
+    assert_eq!((run.verdict, refusals), (Some(Verdict::Complete), 0));
+    assert_eq!(world.errors().await, Vec::<String>::new());
 }
 
 async fn after_a_while_larger_pages_are_tried_again(db: TestDb) {

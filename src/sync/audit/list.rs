@@ -23,7 +23,7 @@ pub async fn list(work: &mut AtWork<'_>) -> Result<(), Stop> {
     let shape = Shape::light_without(&work.checkpoint.given_up);
     // Every product is looked at for its date, so none is known by its bytes alone.
     let reader = Reader::new(work, false, None);
-    let mut listing = Listing::resume(&work.checkpoint.listed, shape, work.sweep_page_size(), reader);
+    let mut listing = Listing::resume(work.light_seam(), shape, reader);
     loop {
         let (ask, read) = listing.page(work, &mut Groups::default()).await?;
         let (items, bytes) = (read.records, read.bytes);
