@@ -16,6 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const KEPT: usize = 4;
 /// Statements that are kept ready: a page has about forty.
 const STATEMENTS: usize = 64;
+/// Pages of the log (4 KB each) after which a writer folds it into the file. A load writes the last pages of each table and index in
+/// every transaction: folded less often, they go to the file less often. SQLite's own 1,000 make a first load a tenth slower.
+const FOLDED_AFTER: u32 = 4000;
 
 /// How the file is opened.
 #[derive(Clone, Debug)]
@@ -83,7 +86,9 @@ impl SqliteFile {
         }?;
         connection.busy_timeout(self.busy)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.execute_batch(&format!("PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}"))?;
+        connection.execute_batch(&format!(
+            "PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = {FOLDED_AFTER}"
+        ))?;
         Ok(connection)
     }
 

@@ -89,11 +89,11 @@ async fn write(
             known.hash = ContentHash::default();
         }
     }
-    let plan = Plan::new(page.products, &known);
+    let (plan, feed) = Plan::new(page.products, &known);
     let touched: Vec<i64> = plan.updated.iter().map(|&index| ids[index]).collect();
     let old = tx.load(store_id, &touched).await?;
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
-    let Writes { added, steps, feed } = Writes::new(source, page.products, &plan, &known, &old);
+    let Writes { added, steps, feed } = Writes::new(source, page.products, (&plan, feed), &known, &old);
 
     let (counts, steps) = match db.engine() {
         Engine::Postgres => {

@@ -73,9 +73,9 @@ async fn write(
 
     let ids: Vec<i64> = products.iter().map(|product| product.inventory_id).collect();
     let known = tx.known(store_id, &ids).await?;
-    let plan = Plan::new(&products, &known);
+    let (plan, feed) = Plan::new(&products, &known);
     let source = Source { store_id, run_id: None, now };
-    let Writes { added, steps, feed } = Writes::new(source, &products, &plan, &known, &stored);
+    let Writes { added, steps, feed } = Writes::new(source, &products, (&plan, feed), &known, &stored);
     tx.rows(store_id, &added, steps).await?;
     tx.feed(source, &feed).await?;
     tx.commit().await?;

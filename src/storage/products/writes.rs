@@ -39,21 +39,26 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(products: &[Product<'_>], known: &HashMap<i64, Known>) -> Self {
-        let mut plan = Self { hashes: products.iter().map(Product::content_hash).collect(), ..Self::default() };
-        for (index, (product, hash)) in products.iter().zip(&plan.hashes).enumerate() {
-            match known.get(&product.inventory_id) {
-                None => plan.inserted.push(index),
-                Some(known) if known.hash != *hash || known.removed => plan.updated.push(index),
-                Some(known) if !known.light || !known.told && product.answer.is_some() => plan.unhashed.push(index),
-                Some(_) => {}
-            }
+    /// With the lines of the feed of the products that are new: what is done with all of a product is done while it is in the
+    /// processor's cache.
+    pub(super) fn new<'a>(products: &'a [Product<'a>], known: &HashMap<i64, Known>) -> (Self, Feed<'a>) {
+        let (mut plan, mut feed) = (Self::default(), Feed::default());
+        for (index, product) in products.iter().enumerate() {
+            let hash = product.content_hash();
+            let place = match known.get(&product.inventory_id) {
+                None => {
+                    feed.push(product, "added", |text| Change::added(product, text));
+                    Some(&mut plan.inserted)
+                }
+                Some(known) if known.hash != hash || known.removed => Some(&mut plan.updated),
+                Some(known) if !known.light || !known.told && product.answer.is_some() => Some(&mut plan.unhashed),
+                Some(_) => None,
+            };
+            let written = place.map(|places| places.push(index)).is_some();
+            plan.lights.push(if written { light::hash(product) } else { ContentHash::default() });
+            plan.hashes.push(hash);
         }
-        plan.lights = vec![ContentHash::default(); products.len()];
-        for index in plan.inserted.iter().chain(&plan.updated).chain(&plan.unhashed) {
-            plan.lights[*index] = light::hash(&products[*index]);
-        }
-        plan
+        (plan, feed)
     }
 
     pub(super) fn missing_hashes(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash, Option<AnswerHash>)> {
@@ -125,12 +130,11 @@ impl<'a> Writes<'a> {
     pub(super) fn new(
         source: Source,
         page: &'a [Product<'a>],
-        plan: &'a Plan,
+        (plan, mut feed): (&'a Plan, Feed<'a>),
         known: &HashMap<i64, Known>,
         old: &HashMap<i64, Product<'static>>,
     ) -> Self {
         let mut tables = Tables::new(source);
-        let mut feed = Feed::default();
         for &index in &plan.inserted {
             let product = &page[index];
             let own = tables.own(product, &plan.hashes[index], &plan.lights[index]);
@@ -139,7 +143,6 @@ impl<'a> Writes<'a> {
             for child in 0..CHILDREN.len() {
                 tables.child(product, child);
             }
-            feed.push(product, "added", |text| Change::added(product, text));
         }
         for &index in &plan.updated {
             let product = &page[index];
