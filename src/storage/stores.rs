@@ -1,17 +1,16 @@
-//! The stores: added, listed, changed, paused and removed by the operator's commands; read by scheduler and workers.
+//! The stores: added, listed, changed and paused by the operator's commands; read by scheduler and workers.
 //!
 //! `as_of` and `change_seq` are not touched here: they move with a run's rows, in the transaction of the run.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ModelTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, Set,
 };
 use url::Url;
 
 use super::error::is_unique_violation;
-use super::{Database, Engine, StorageError};
-use crate::domain::catalogue::CHILDREN;
+use super::{Database, StorageError};
 use crate::domain::store::{MOVED, Origin, Store};
 use crate::entity::stores;
 
@@ -255,45 +254,6 @@ fn resumed(row: &mut stores::ActiveModel) {
     row.paused_by = Set(None);
 }
 
-/// Removes the store of that name with everything we hold of it. A run of it in flight loses its lease by that.
-///
-/// # Errors
-/// [`StorageError::UnknownStore`] or [`StorageError::Query`].
-pub async fn remove_store(db: &Database, name: &str) -> Result<(), StorageError> {
-    /// By this the pages that are being written lose their right to it. It is done before anything else: they follow one another
-    /// without a gap, so nobody else would get at the run as long as they do.
-    const LOSE: &str =
-        "UPDATE runs SET lease_epoch = lease_epoch + 1 WHERE store_id = $1 AND state IN ('queued', 'running')";
-    /// A page that is being written ends first, and no other begins. In the order of a page: the run, then the store; a run that
-    /// is queued meanwhile waits for the store.
-    const LOCKS: [&str; 2] = [
-        "SELECT FROM runs WHERE store_id = $1 AND state IN ('queued', 'running') ORDER BY id FOR UPDATE",
-        "SELECT FROM stores WHERE id = $1 FOR UPDATE",
-    ];
-    let execute = async |connection: &DatabaseTransaction, sql: &str, store_id: i64| {
-        let (backend, sql) = (connection.get_database_backend(), format!("/* remove_store */ {sql}"));
-        let statement = Statement::from_sql_and_values(backend, sql, [store_id.into()]);
-        connection.execute_raw(statement).await.map(drop).map_err(StorageError::query("remove the store"))
-    };
-    let failed = || StorageError::query("remove the store");
-    let transaction = db.begin_write().await?;
-    execute(&transaction, LOSE, row_named(&transaction, name).await?.id).await?;
-    transaction.commit().await.map_err(failed())?;
-
-    let transaction = db.begin_write().await?;
-    let row = row_named(&transaction, name).await?;
-    let locks = if db.engine() == Engine::Postgres { LOCKS.as_slice() } else { &[] };
-    for sql in locks {
-        execute(&transaction, sql, row.id).await?;
-    }
-    // Not all of these have a foreign key; all others go with the store by theirs.
-    for table in CHILDREN.iter().map(|child| child.name).chain(["product_texts", "product_changes", "products"]) {
-        execute(&transaction, &format!("DELETE FROM {table} WHERE store_id = $1"), row.id).await?;
-    }
-    row.delete(&transaction).await.map_err(failed())?;
-    transaction.commit().await.map_err(failed())
-}
-
 /// Changes the row of the store of that name.
 pub(super) async fn edit(
     db: &Database,
@@ -320,7 +280,7 @@ where
     }
 }
 
-async fn row_named(connection: &impl ConnectionTrait, name: &str) -> Result<stores::Model, StorageError> {
+pub(super) async fn row_named(connection: &impl ConnectionTrait, name: &str) -> Result<stores::Model, StorageError> {
     let row = stores::Entity::find().filter(stores::Column::Name.eq(name)).one(connection).await;
     row.map_err(StorageError::query("read the store"))?
         .ok_or_else(|| StorageError::UnknownStore { name: name.to_owned() })

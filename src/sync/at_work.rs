@@ -28,7 +28,7 @@ use crate::domain::http::{Answer, Request};
 use crate::domain::run::{Checkpoint, Counts, Lease, Run, RunKind};
 use crate::domain::store::{Credential, CredentialState, Store};
 use crate::storage::cursors::Cursor;
-use crate::storage::{StorageError, credentials, runs_waiting};
+use crate::storage::{StorageError, runs_waiting, standings};
 use crate::transport::{CallContext, StoreBudget, Transport, UnderLease, quotable};
 
 /// How long a stop waits for the pages under way before it leaves without them.
@@ -288,7 +288,7 @@ impl<'a> AtWork<'a> {
             return Ok(());
         }
         let Syncer { db, config, .. } = self.syncer;
-        if credentials::credential_worked(db, self.store.id, &self.credential.fingerprint, None, now).await? {
+        if standings::credential_worked(db, self.store.id, &self.credential.fingerprint, None, now).await? {
             info!("the key works again");
         }
         if self.key_works.replace(now).is_none() && self.credential.failing {

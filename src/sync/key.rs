@@ -14,8 +14,8 @@ use crate::domain::lifecycle::{self, Event, Judgement, Others, Standing, Then};
 use crate::domain::outage;
 use crate::domain::run::RunState;
 use crate::domain::store::{Credential, CredentialState, Store};
-use crate::storage::credentials::{self, Flag};
 use crate::storage::runs::{End, Return};
+use crate::storage::standings::{self, Flag};
 use crate::storage::{StorageError, credentials::load_credential};
 use crate::tokens;
 
@@ -56,7 +56,7 @@ pub async fn postpone_what_does_not_open(syncer: &Syncer, store: &Store) -> Resu
         && found.standing().is_retest()
     {
         let later = syncer.clock.now() + syncer.config.auth.policy().retest_initial;
-        credentials::postpone_check(&syncer.db, store.id, &found.sealed.fingerprint, Some(later)).await?;
+        standings::postpone_check(&syncer.db, store.id, &found.sealed.fingerprint, Some(later)).await?;
     }
     Ok(())
 }
@@ -89,7 +89,7 @@ impl Case<'_> {
                 self.fix()
             ),
         };
-        if !credentials::flag_credential(&syncer.db, store.id, &credential.fingerprint, &flag, *now).await? {
+        if !standings::flag_credential(&syncer.db, store.id, &credential.fingerprint, &flag, *now).await? {
             return Ok(asking_again_at(*now));
         }
         Ok(match after.then {
@@ -108,11 +108,11 @@ impl Case<'_> {
         let auth = &syncer.config.auth;
         let not_reached = error.class == ErrorClass::Transient;
         if not_reached {
-            credentials::store_not_reached(&syncer.db, store.id, &credential.fingerprint, *now).await?;
+            standings::store_not_reached(&syncer.db, store.id, &credential.fingerprint, *now).await?;
         }
         let after = lifecycle::judge(standing, Event::Untried, Others::Fine, *now, &auth.policy());
         if after.then == Then::End {
-            credentials::postpone_check(&syncer.db, store.id, &credential.fingerprint, after.next_check_at).await?;
+            standings::postpone_check(&syncer.db, store.id, &credential.fingerprint, after.next_check_at).await?;
             let sentence = format!(
                 "{}; so it is not known whether the {} key works again{}",
                 outcome::sentence(&error),

@@ -5,7 +5,7 @@ use crate::domain::error::RemoteError;
 use crate::domain::lifecycle::{Judgement, Standing, Then};
 use crate::domain::store::{Credential, CredentialState, Store};
 use crate::storage::StorageError;
-use crate::storage::credentials::{self, Flag};
+use crate::storage::standings::{self, Flag};
 
 impl Tokens {
     /// Flags the credential as revoked and gives the sentence for people. No call by itself can show that it works again, so none
@@ -27,7 +27,7 @@ impl Tokens {
         let incident = format!("store {} cannot renew its token: {said}", store.name);
         let flag = Flag { before: standing, after, said: &error.message, status, incident: &incident };
         let now = self.clock.now();
-        let flagged = credentials::flag_credential(&self.db, store.id, &credential.fingerprint, &flag, now).await?;
+        let flagged = standings::flag_credential(&self.db, store.id, &credential.fingerprint, &flag, now).await?;
         Ok(flagged.then_some(said))
     }
 }

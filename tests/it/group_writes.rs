@@ -10,7 +10,7 @@ use netosync::domain::product::{Product, Row, Value};
 use netosync::domain::run::{Checkpoint, Counts, Lease};
 use netosync::simulator::SimulatorConfig;
 use netosync::storage::products::{PageWrite, commit_page, commit_page_behind};
-use netosync::storage::{Database, Engine, StorageError, stores};
+use netosync::storage::{Database, Engine, StorageError, store_removal};
 use tokio::sync::oneshot;
 
 use crate::support::mirrored::{Texts, execute, texts};
@@ -271,7 +271,7 @@ async fn a_store_that_is_removed_while_a_group_waits_leaves_nothing(db: TestDb) 
     waits(&world, behind.as_mut()).await;
 
     tell.send(Counts::default()).expect("it waits");
-    let (removed, stored) = futures::join!(stores::remove_store(&world.db, &world.store.name), behind);
+    let (removed, stored) = futures::join!(store_removal::remove_store(&world.db, &world.store.name), behind);
 
     removed.expect("removed");
     assert!(matches!(stored, Ok(Some(_)) | Err(StorageError::LeaseLost { .. })), "{stored:?}");

@@ -5,11 +5,11 @@ use netosync::domain::lifecycle::{Judgement, Then};
 use netosync::domain::secret::Secret;
 use netosync::domain::store::{CredentialState, Origin, Scheme};
 use netosync::import::{ImportError, Report};
-use netosync::storage::Engine;
-use netosync::storage::credentials::{self, Flag};
 use netosync::storage::imported::Turn;
+use netosync::storage::standings::{self, Flag};
 use netosync::storage::stores::{self, Change, StoreChanges};
 use netosync::storage::vault::PlainCredential;
+use netosync::storage::{Engine, credentials};
 
 use crate::support::dump::dump;
 use crate::support::theirs::{Desk, on_all_pairs};
@@ -176,7 +176,7 @@ async fn a_revoked_key_counts_as_new_only_when_its_row_has_another(desk: Desk) {
     let after = Judgement { state: CredentialState::Revoked, refusals: 3, next_check_at: None, then: Then::End };
     let flag = Flag { before: credential.standing(), after, said: "no", status: 401, incident: "revoked" };
     let now = desk.ours.clock().now();
-    credentials::flag_credential(&desk.ours, store.id, &credential.sealed.fingerprint, &flag, now)
+    standings::flag_credential(&desk.ours, store.id, &credential.sealed.fingerprint, &flag, now)
         .await
         .expect("flagged");
 

@@ -17,6 +17,7 @@ use netosync::simulator::{SimulatedStore, SimulatorConfig};
 use netosync::storage::credentials::{SealedCredential, load_credential};
 use netosync::storage::incidents;
 use netosync::storage::oauth_states::Purpose;
+use netosync::storage::store_removal;
 use netosync::storage::stores::{self, StoreChanges};
 use netosync::sync::Syncer;
 use netosync::sync::plan::{Plan, Wish};
@@ -58,7 +59,7 @@ impl Vendor {
         let shop = SimulatorConfig { products: 250, oauth, ..SimulatorConfig::default() };
         let world = World::new(db, shop).await;
         // The store that stands for the shop with a key is not the one that is connected.
-        stores::remove_store(&world.db, "shop").await.expect("removed");
+        store_removal::remove_store(&world.db, "shop").await.expect("removed");
         let url = world.shop.url();
         let settings = [("NETOSYNC__OAUTH__V1_URL", url.as_str()), ("NETOSYNC__OAUTH__V2_URL", url.as_str())];
         let worker = world.worker(&settings);

@@ -8,7 +8,7 @@ use netosync::storage::prune::{self, Cutoffs};
 use netosync::storage::records::{self, PageWrite, Record, Removal};
 use netosync::storage::runs::{self, Claim};
 use netosync::storage::stores::{self, NewStore};
-use netosync::storage::{StorageError, consumers, overview};
+use netosync::storage::{StorageError, consumers, overview, store_removal};
 
 use crate::support::mirrored::texts;
 use crate::support::{TestDb, on_both_engines};
@@ -212,7 +212,7 @@ async fn a_store_with_records_is_removed_with_all_of_them(db: TestDb) {
     assert_eq!(overview::of_store(&db, "crm").await.expect("readable").products, 1);
     assert_eq!(overview::of_all(&db).await.expect("readable")[0].products, 1);
 
-    stores::remove_store(&db, "crm").await.expect("removed");
+    store_removal::remove_store(&db, "crm").await.expect("removed");
 
     for table in ["records", "record_changes"] {
         assert_eq!(texts(&db, &format!("SELECT key FROM {table}")).await.len(), 0, "{table}");

@@ -11,7 +11,8 @@ use netosync::scheduler::Scheduler;
 use netosync::storage::credentials::{NewCredential, put_credential};
 use netosync::storage::runs::{self, Claim, End};
 use netosync::storage::schedule::{self, Row};
-use netosync::storage::stores::{NewStore, add_store, pause_store, remove_store};
+use netosync::storage::store_removal::remove_store;
+use netosync::storage::stores::{NewStore, add_store, pause_store};
 
 use crate::support::mirrored::execute;
 use crate::support::world::config;

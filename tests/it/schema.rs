@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use netosync::domain::secret::Secret;
-use netosync::storage::{Database, Engine, StorageError, dictionary, schema, stores};
+use netosync::storage::{Database, Engine, StorageError, dictionary, schema, store_removal};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::support::postgres::{LOCKED_PASSWORD, LOCKED_ROLE, Scratch};
@@ -208,7 +208,7 @@ async fn a_removed_store_takes_everything_of_it_along(db: TestDb) {
         execute(&db, &sql).await.expect(&sql);
     }
 
-    stores::remove_store(&db, "a").await.expect("nothing holds it back");
+    store_removal::remove_store(&db, "a").await.expect("nothing holds it back");
 
     for table in ["runs", "products", "product_texts", "product_stock", "incidents"] {
         let sql = format!("SELECT CAST(COUNT(*) AS text) FROM {table}");

@@ -3,12 +3,12 @@
 use chrono::{DateTime, Duration, Utc};
 use netosync::domain::lifecycle::{Judgement, Then};
 use netosync::domain::store::{CredentialState, Scheme, Store};
-use netosync::storage::credentials::{
-    Flag, NewCredential, credential_worked, flag_credential, list_credentials, load_credential, put_credential,
-};
+use netosync::storage::credentials::{NewCredential, list_credentials, load_credential, put_credential};
+use netosync::storage::standings::{Flag, credential_worked, flag_credential};
+use netosync::storage::store_removal::remove_store;
 use netosync::storage::stores::{
     Change, NewStore, StoreChanges, add_store, change_store, find_store, list_stores, load_store, pause_store,
-    remove_store, resume_store,
+    resume_store,
 };
 use netosync::storage::{StorageError, incidents, renewal};
 use url::Url;

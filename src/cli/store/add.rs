@@ -10,6 +10,7 @@ use super::{CALLS_PER_MINUTE, address, secret};
 use crate::cli::app::App;
 use crate::cli::exit::{CliError, Exit};
 use crate::domain::store::{NETO, Scheme};
+use crate::storage::store_removal;
 use crate::storage::stores::{self, NewStore};
 
 /// Add a store with its credential.
@@ -92,7 +93,7 @@ pub async fn run(app: &App, args: &AddArgs) -> Result<Exit, CliError> {
     let store = stores::add_store(&db, &new).await?;
     if let Err(error) = vault.put(&db, store.id, identity.with(secret)).await {
         // A store without its credential would be synced in vain.
-        stores::remove_store(&db, name).await?;
+        store_removal::remove_store(&db, name).await?;
         let CliError { exit, message, .. } = error.into();
         return Err(CliError::new(exit, format!("{message}; the store {name} was not added")));
     }

@@ -14,9 +14,9 @@ use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::http::Answer;
 use crate::domain::lifecycle::{Judgement, Then};
 use crate::domain::store::{Credential, CredentialState, Scheme, Store};
-use crate::storage::credentials::Flag;
 use crate::storage::learnt::{self, Learnt};
-use crate::storage::{Database, credentials, store_calls, stores};
+use crate::storage::standings::Flag;
+use crate::storage::{Database, credentials, standings, store_calls, stores};
 use crate::sync::api::Api;
 use crate::tokens;
 
@@ -91,14 +91,14 @@ impl Finding {
         let at = app.now();
         let restored = match &answer {
             // A store whose key was given up has something to make up for: it is due now.
-            Ok(_) => credentials::credential_worked(db, store.id, &credential.fingerprint, Some(at), at).await?,
+            Ok(_) => standings::credential_worked(db, store.id, &credential.fingerprint, Some(at), at).await?,
             Err(error) if error.class == ErrorClass::Unauthorized => {
                 flag(db, credential, error, at).await?;
                 false
             }
             Err(error) => {
                 if error.class == ErrorClass::Transient {
-                    credentials::store_not_reached(db, store.id, &credential.fingerprint, at).await?;
+                    standings::store_not_reached(db, store.id, &credential.fingerprint, at).await?;
                 }
                 false
             }
@@ -218,7 +218,7 @@ async fn flag(db: &Database, credential: &Credential, error: &RemoteError, at: D
     let after = Judgement { state, refusals: before.refusals.max(1), next_check_at, then: Then::End };
     let status = error.status.unwrap_or(200);
     let flag = Flag { before, after, said: &error.message, status, incident: &error.message };
-    credentials::flag_credential(db, credential.store_id, &credential.fingerprint, &flag, at).await?;
+    standings::flag_credential(db, credential.store_id, &credential.fingerprint, &flag, at).await?;
     Ok(())
 }
 

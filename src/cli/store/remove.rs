@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::app::App;
 use crate::cli::exit::{CliError, Exit};
-use crate::storage::{overview, stores};
+use crate::storage::{overview, store_removal};
 
 /// Remove a store with its key, its products and its history from the database.
 ///
@@ -34,7 +34,7 @@ pub async fn run(app: &App, args: &RemoveArgs) -> Result<Exit, CliError> {
         )));
     }
     super::warn_imported(&overview.store, "adds it again while its row is there");
-    stores::remove_store(&db, name).await?;
+    store_removal::remove_store(&db, name).await?;
     crate::cli::say(format!("removed the store {name} with {what}"));
     Ok(Exit::Done)
 }

@@ -8,6 +8,7 @@ mod answer;
 mod collection;
 mod fields;
 mod glance;
+mod moment;
 pub mod oauth;
 mod record;
 mod refusal;

@@ -62,7 +62,7 @@ impl Fleet {
             shops.push(shop);
         }
         // The world's own store is not one of the fleet.
-        netosync::storage::stores::remove_store(&world.db, &world.store.name).await.expect("it is there");
+        netosync::storage::store_removal::remove_store(&world.db, &world.store.name).await.expect("it is there");
         let (db, config, clock) = ((*world.db).clone(), world.syncer.config.clone(), world.syncer.clock.clone());
         let notifier = Notifier::new(db.clone(), config.clone().into(), clock.clone()).expect("an HTTP client");
         let next_tick = clock.now();
