@@ -127,7 +127,7 @@ fn walk(products: u64, size: u32) -> u64 {
 }
 
 /// Calls of a list that is read with seams: each page begins with what the one before has shown, and begins where a multiple of its
-/// size does, so pages far behind are shorter.
+/// size does. Of a store that bears no more records than are wished for, pages are shorter: by a seventh where it is 100.
 fn list(products: u64, size: u32) -> u64 {
     let size = size.max(8);
     // The page that shows the end, and one more where nothing else vouches for it.

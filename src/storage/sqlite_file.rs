@@ -12,8 +12,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections that are kept for the next: one writes, others read meanwhile.
-const KEPT: usize = 4;
+/// Connections that are kept for those who read next.
+const KEPT: usize = 3;
 /// Statements that are kept ready: a page has about forty.
 const STATEMENTS: usize = 64;
 /// Pages of the log (4 KB each) after which a writer folds it into the file. A load writes the last pages of each table and index in
@@ -38,10 +38,32 @@ pub struct SqliteFile {
     opening: Opening,
     /// How long a writer waits for another.
     busy: Duration,
-    unused: Mutex<Vec<Connection>>,
+    unused: Mutex<Unused>,
     /// Who writes next, first come first served: SQLite itself lets waiters look again now and then, and whoever looks at the right
     /// moment comes first.
     turn: Arc<Semaphore>,
+}
+
+/// Connections nobody uses.
+#[derive(Debug, Default)]
+struct Unused {
+    /// The one that wrote last writes next: of the pages it keeps in memory it knows that nobody has changed them since.
+    writer: Option<Connection>,
+    readers: Vec<Connection>,
+}
+
+impl Unused {
+    fn take(&mut self, to_write: bool) -> Option<Connection> {
+        if to_write { self.writer.take() } else { self.readers.pop() }
+    }
+
+    fn keep(&mut self, connection: Connection, wrote: bool) {
+        if wrote {
+            self.writer = Some(connection);
+        } else if self.readers.len() < KEPT {
+            self.readers.push(connection);
+        }
+    }
 }
 
 impl SqliteFile {
@@ -68,7 +90,7 @@ impl SqliteFile {
     ) -> sqlx::Result<FileTransaction> {
         let file = self.clone();
         let begun = blocking(move || {
-            let unused = file.unused.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let unused = file.unused.lock().unwrap_or_else(PoisonError::into_inner).take(turn.is_some());
             let connection = unused.map_or_else(|| file.open(), Ok)?;
             connection.execute_batch(statement)?;
             Ok(FileTransaction { file, begun: Some(Begun { connection, turn }) })
@@ -137,15 +159,14 @@ impl FileTransaction {
 
 impl Drop for FileTransaction {
     fn drop(&mut self) {
-        let Some(Begun { connection, turn: _turn }) = self.begun.take() else { return };
+        let Some(Begun { connection, turn }) = self.begun.take() else { return };
         // Nothing of it is in the file yet, so this forgets pages in memory and is not worth a thread of its own.
         if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
+            // Before its turn is over, which is at the end of this.
+            drop(connection);
             return;
         }
-        let mut unused = self.file.unused.lock().unwrap_or_else(PoisonError::into_inner);
-        if unused.len() < KEPT {
-            unused.push(connection);
-        }
+        self.file.unused.lock().unwrap_or_else(PoisonError::into_inner).keep(connection, turn.is_some());
     }
 }
 
@@ -240,12 +261,17 @@ mod tests {
                 tx.commit().await.expect("it commits");
             }
         }
-        let mut tx = file.reading().await.expect("a transaction");
-        assert_eq!(tx.run(count).await.expect("a count"), 1);
-        drop(tx);
-        assert_eq!(file.unused.lock().expect("nobody panicked").len(), 1);
+        for _ in 0..2 {
+            let mut tx = file.reading().await.expect("a transaction");
+            assert_eq!(tx.run(count).await.expect("a count"), 1);
+        }
+        let unused = || {
+            let unused = file.unused.lock().expect("nobody panicked");
+            (unused.writer.is_some(), unused.readers.len())
+        };
+        assert_eq!(unused(), (true, 1));
         file.close().await;
-        assert!(file.unused.lock().expect("nobody panicked").is_empty());
+        assert_eq!(unused(), (false, 0));
     }
 
     #[tokio::test]

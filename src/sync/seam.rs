@@ -15,11 +15,11 @@
 //!
 //! `Page` and `Limit` only reach starts that are multiples of the limit, so the limit gives way: by up to a half downwards and, where
 //! the store bears it, a little upwards ([`stretched`]), so that a page still brings about as many new products as were wished
-//! for. The pair is chosen that reaches furthest ([`Seam::ask`]). Where pages of every size begin (with up to eight that is each 840 records)
-//! there is no such pair, and the place is passed otherwise ([`Between`]). The same rule notices servers that repeat a page, ignore `Page`, count from 1,
-//! answer an empty or a shortened page by mistake or cap `Limit`; and the end of the list is a page that holds the last known
-//! product and nothing behind it, which no mistake looks like. It only takes a list in the order of IDs, which is seen from the
-//! answers ([`Next::Unordered`] where it is not; see [`super::sequence`] for that case).
+//! for. The pair is chosen that reaches furthest ([`Seam::ask`]). Where pages of every size begin (with up to eight that is each 840
+//! records) there is no such pair, and the place is passed otherwise ([`Between`]). The same rule notices servers that repeat a page,
+//! ignore `Page`, count from 1, answer an empty or a shortened page by mistake or cap `Limit`; and the end of the list is a page that
+//! holds the last known product and nothing behind it, which no mistake looks like. It only takes a list in the order of IDs, which
+//! is seen from the answers ([`Next::Unordered`] where it is not; see [`super::sequence`] for that case).
 
 use crate::domain::run::{Place, stretched};
 
