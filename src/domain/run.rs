@@ -238,7 +238,7 @@ pub struct Place {
     pub covered: Option<i64>,
     /// Records that are believed to lie up to there.
     pub position: u64,
-    /// New records a page at the most, as the store has shown to answer.
+    /// Records a page, as many as the store has shown to bear; what pages overlap may come on top ([`stretched`]).
     pub limit: u32,
 }
 

@@ -27,12 +27,12 @@ impl AtWork<'_> {
         self.began_with().sweep_page_size_up_to(self.syncer.config.fetch.sweep_page_size)
     }
 
-    /// The list in full detail, where it goes on.
+    /// Where the list in full detail goes on.
     pub fn full_seam(&self) -> Seam {
         self.seam(self.checkpoint.page_size, self.began_with().page_size)
     }
 
-    /// The list in little detail, where it goes on.
+    /// Where the list in little detail goes on.
     pub fn light_seam(&self) -> Seam {
         self.seam(self.sweep_page_size(), self.began_with().sweep_page_size)
     }

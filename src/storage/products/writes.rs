@@ -54,8 +54,11 @@ impl Plan {
                 Some(known) if !known.light || !known.told && product.answer.is_some() => Some(&mut plan.unhashed),
                 Some(_) => None,
             };
-            let written = place.map(|places| places.push(index)).is_some();
-            plan.lights.push(if written { light::hash(product) } else { ContentHash::default() });
+            let light = place.map(|places| {
+                places.push(index);
+                light::hash(product)
+            });
+            plan.lights.push(light.unwrap_or_default());
             plan.hashes.push(hash);
         }
         (plan, feed)
