@@ -125,7 +125,7 @@ fn write_products<'a>(
         let (_, lease) = world.claimed().await;
         (world, lease)
     });
-    let commit = |products: &[Product<'_>]| {
+    let commit = |products: Vec<Product<'_>>| {
         let write = PageWrite {
             found: &[],
             done: &[],
@@ -139,7 +139,7 @@ fn write_products<'a>(
         };
         runtime.block_on(commit_page(&world.syncer.db, write, Counts::default())).expect("a commit")
     };
-    commit(products);
+    commit(products.to_vec());
     let round = std::cell::Cell::new(0);
     bencher
         .counter(ItemsCount::new(products.len()))
@@ -148,7 +148,7 @@ fn write_products<'a>(
             prepare(&mut changed, round.replace(round.get() + 1));
             changed
         })
-        .bench_local_values(|products| commit(&products));
+        .bench_local_values(commit);
 }
 
 /// First load of a catalogue: fetch, decode, normalise, write.

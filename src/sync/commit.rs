@@ -18,7 +18,7 @@ use crate::transport::{CallContext, LiveLease};
 #[derive(Default)]
 pub struct Commit<'p> {
     /// Products to store.
-    pub products: &'p [Product<'p>],
+    pub products: Vec<Product<'p>>,
     /// Whether what is stored of them is known to be wrong.
     pub afresh: bool,
     /// Records that are none.

@@ -127,7 +127,7 @@ impl Groups {
         let (writer, checkpoint, now) = (work.writer(), behind.clone(), work.counts);
         let write = async move {
             let commit = Commit {
-                products: &products,
+                products,
                 quarantined: &quarantined,
                 found: &found,
                 pages,

@@ -72,13 +72,15 @@ pub async fn store(work: &mut AtWork<'_>, answer: &Answer, found: &[Finding]) ->
         checkpoint.listed.late_secs = checkpoint.listed.late_secs.max(late.filter(|late| *late > 0).max());
     }
     let before = work.counts;
+    let fetched = products.len();
+    let seen = fetched + quarantined.len();
     let commit = Commit {
-        products: &products,
+        products,
         quarantined: &quarantined,
         found,
         done: &answer.listed,
-        pages: u32::from(products.len() + quarantined.len() > 0),
-        seen: products.len() + quarantined.len(),
+        pages: u32::from(seen > 0),
+        seen,
         ..Commit::default()
     };
     work.commit(commit, checkpoint).await?;
@@ -87,7 +89,7 @@ pub async fn store(work: &mut AtWork<'_>, answer: &Answer, found: &[Finding]) ->
         // Counted behind the commit: what is lost of it in a crash is a number, and the verdict stays "repaired" by the rest.
         work.checkpoint.listed.repaired += now.inserted + now.updated - before.inserted - before.updated;
     }
-    debug!(products = products.len(), "products fetched by ID");
+    debug!(products = fetched, "products fetched by ID");
     Ok(())
 }
 

@@ -133,7 +133,7 @@ impl Walk<'_, '_> {
         };
         note_dates(&mut checkpoint.newest, page.current_time.as_deref(), &products);
         let seen = products.len() + quarantined.len();
-        let commit = Commit { products: &products, quarantined: &quarantined, seen, pages: 1, ..Commit::default() };
+        let commit = Commit { products, quarantined: &quarantined, seen, pages: 1, ..Commit::default() };
         self.work.commit(commit, checkpoint).await?;
         debug!(page = number, page.items = page.records().len(), page.bytes = page.bytes(), "page stored");
         self.position = number + 1;

@@ -61,7 +61,7 @@ async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Counts
         done: &[],
         lease,
         lease_for: world.syncer.config.worker.lease(),
-        products,
+        products: products.to_vec(),
         afresh: false,
         quarantined: &[],
         checkpoint: &Checkpoint::default(),

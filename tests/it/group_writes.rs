@@ -94,13 +94,13 @@ async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Result
     commit_page(&world.db, page(world, lease, products), Counts::default()).await
 }
 
-fn page<'a>(world: &World, lease: &'a Lease, products: &'a [Product<'a>]) -> PageWrite<'a> {
+fn page<'a>(world: &World, lease: &'a Lease, products: &[Product<'a>]) -> PageWrite<'a> {
     PageWrite {
         found: &[],
         done: &[],
         lease,
         lease_for: world.syncer.config.worker.lease(),
-        products,
+        products: products.to_vec(),
         afresh: false,
         quarantined: &[],
         checkpoint: &BEGIN,

@@ -63,7 +63,7 @@ async fn a_worker_that_lost_its_lease_writes_nothing_more(db: TestDb) {
         done: &[],
         lease: held,
         lease_for: world.syncer.config.worker.lease(),
-        products: &[Product::empty(1)],
+        products: vec![Product::empty(1)],
         afresh: false,
         quarantined: &[],
         checkpoint: &Checkpoint { page: 1, page_size: 4, ..Checkpoint::default() },

@@ -10,8 +10,6 @@ use sqlx::postgres::PgConnection;
 use super::rows::{Cell, CellKind, Rows};
 use crate::domain::catalogue::Kind;
 
-/// Bytes that are sent at once.
-const PIECE: usize = 64 * 1024;
 /// How a copy begins: signature, flags, length of the extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// How it ends, in the place of a row's number of columns.
@@ -20,26 +18,24 @@ const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const JSONB: u8 = 1;
 
 /// Copies all rows into their table.
-pub async fn insert(tx: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<()> {
+pub async fn insert(tx: &mut PgConnection, rows: &Rows) -> sqlx::Result<()> {
     let sql = format!("/* commit_page */ COPY {} FROM STDIN (FORMAT binary)", rows.target());
     let columns = i16::try_from(rows.columns.len()).expect("a table has at most 1,600 columns").to_be_bytes();
     let kinds: Vec<CellKind> = rows.columns.iter().map(|(_, kind)| *kind).collect();
     let mut copy = tx.copy_in_raw(&sql).await?;
-    let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
-    piece.extend_from_slice(HEADER);
-    for (leading, values) in rows.iter() {
-        piece.extend_from_slice(&columns);
-        let cells = leading.iter().copied().chain(values.iter().map(Cell::from));
-        for (cell, kind) in cells.zip(&kinds) {
-            write(&mut piece, cell, *kind);
+    let mut out = HEADER.to_vec();
+    for piece in rows.pieces() {
+        for (cell, (place, kind)) in piece.zip(kinds.iter().enumerate().cycle()) {
+            if place == 0 {
+                out.extend_from_slice(&columns);
+            }
+            write(&mut out, cell, *kind);
         }
-        if piece.len() >= PIECE {
-            copy.send(piece.as_slice()).await?;
-            piece.clear();
-        }
+        copy.send(out.as_slice()).await?;
+        out.clear();
     }
-    piece.extend_from_slice(&TRAILER);
-    copy.send(piece.as_slice()).await?;
+    out.extend_from_slice(&TRAILER);
+    copy.send(out.as_slice()).await?;
     copy.finish().await.map(drop)
 }
 
@@ -54,7 +50,7 @@ fn write(out: &mut Vec<u8>, cell: Cell<'_>, kind: CellKind) {
         }
         Cell::Text(text) => sized(out, text.as_bytes()),
         Cell::Bytes(bytes) => sized(out, bytes),
-        Cell::Int(number) => sized(out, &number.to_be_bytes()),
+        Cell::Int(number) | Cell::Numbered(number) => sized(out, &number.to_be_bytes()),
         Cell::Bool(truth) => sized(out, &[u8::from(truth)]),
         Cell::Decimal(number) => numeric(out, number),
         Cell::Time(time) => sized(out, &micros(time.naive_utc()).to_be_bytes()),

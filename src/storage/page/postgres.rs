@@ -22,7 +22,7 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 const COPY_FROM: usize = 32;
 
 /// Inserts all rows with one statement.
-pub async fn insert(tx: &mut Session, rows: &Rows<'_>) -> sqlx::Result<()> {
+pub async fn insert(tx: &mut Session, rows: &Rows) -> sqlx::Result<()> {
     if tx.copies() && rows.conflict == Conflict::Fail && rows.len() >= COPY_FROM {
         return copy::insert(tx, rows).await;
     }
@@ -44,8 +44,9 @@ pub async fn insert(tx: &mut Session, rows: &Rows<'_>) -> sqlx::Result<()> {
         rows.insert_tail()
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
-    for column in 0..rows.columns.len() {
-        query = bind_column(query, rows, column);
+    let cells: Vec<Cell<'_>> = rows.cells().collect();
+    for (column, (_, kind)) in rows.columns.iter().enumerate() {
+        query = bind_column(query, *kind, cells.iter().skip(column).step_by(rows.columns.len()));
     }
     query.execute(&mut **tx).await.map(drop)
 }
@@ -83,15 +84,18 @@ fn types(kind: CellKind) -> (&'static str, &'static str) {
     }
 }
 
-fn bind_column<'q>(query: Statement<'q>, rows: &Rows<'_>, column: usize) -> Statement<'q> {
+fn bind_column<'q, 'c>(
+    query: Statement<'q>,
+    kind: CellKind,
+    cells: impl Iterator<Item = &'c Cell<'c>>,
+) -> Statement<'q> {
     /// The column's cells as the type that `$pattern` holds; a cell of another type cannot occur and would be NULL.
     macro_rules! array {
-        ($pattern:pat => $value:expr) => {{
-            let cells = rows.column(column);
-            query.bind(cells.map(|cell| if let $pattern = cell { Some($value) } else { None }).collect::<Vec<_>>())
-        }};
+        ($pattern:pat => $value:expr) => {
+            query.bind(cells.map(|cell| if let $pattern = *cell { Some($value) } else { None }).collect::<Vec<_>>())
+        };
     }
-    match rows.columns[column].1 {
+    match kind {
         CellKind::Bytes => array!(Cell::Bytes(bytes) => bytes),
         CellKind::Written | CellKind::Of(Kind::Text | Kind::Json) => array!(Cell::Text(text) => text),
         CellKind::Of(Kind::Int) => array!(Cell::Int(number) => number),

@@ -1,10 +1,9 @@
 //! Rows on their way into a table: the same shape for both databases and for every table of the mirror.
-//!
-//! What a row takes from a product stays where it is: a row is its leading cells and a reference to the product's values.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::pack::Pack;
 use crate::domain::catalogue::{ChildTable, Column, Kind, PRODUCT, TEXTS};
 use crate::domain::product::Value;
 
@@ -20,7 +19,7 @@ pub enum CellKind {
 }
 
 /// One value on its way to the database.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell<'a> {
     Null,
     Text(&'a str),
@@ -31,6 +30,8 @@ pub enum Cell<'a> {
     LocalTime(NaiveDateTime),
     Date(NaiveDate),
     Bytes(&'a [u8]),
+    /// So many behind the number that [`Rows::number_from`] is told.
+    Numbered(i64),
 }
 
 impl<'a> From<&'a Value<'a>> for Cell<'a> {
@@ -57,9 +58,12 @@ pub enum Conflict {
     Update,
 }
 
+/// Bytes of rows in one piece of memory, about: what is written is packed, sent and freed in pieces of this size.
+const PIECE: usize = 64 * 1024;
+
 /// Rows for one table.
 #[derive(Debug)]
-pub struct Rows<'a> {
+pub struct Rows {
     /// Table.
     pub table: &'static str,
     /// Columns in the order of the cells.
@@ -68,16 +72,17 @@ pub struct Rows<'a> {
     pub key: usize,
     /// What to do with rows that are there already.
     pub conflict: Conflict,
-    /// The leading cells, row after row.
-    leading: Vec<Cell<'a>>,
-    /// What follows them, row by row.
-    values: Vec<&'a [Value<'a>]>,
+    /// The cells, row after row; none of these is empty.
+    pieces: Vec<Pack>,
+    count: usize,
+    /// What [`Cell::Numbered`] counts from.
+    first: i64,
 }
 
 const STORE: (&str, CellKind) = ("store_id", CellKind::Of(Kind::Int));
 const PRODUCT_KEY: (&str, CellKind) = ("inventory_id", CellKind::Of(Kind::Int));
 
-impl<'a> Rows<'a> {
+impl Rows {
     /// No rows yet for `products`.
     pub fn products() -> Self {
         Self::part_of_products(PRODUCT)
@@ -190,33 +195,44 @@ impl<'a> Rows<'a> {
         conflict: Conflict,
     ) -> Self {
         let columns = columns.into_iter().collect();
-        Self { table, columns, key, conflict, leading: Vec::new(), values: Vec::new() }
+        Self { table, columns, key, conflict, pieces: Vec::new(), count: 0, first: 0 }
     }
 
-    /// Adds a row: its leading cells, then values of the catalogue. All rows of a table have as many of either.
-    pub fn push(&mut self, leading: &[Cell<'a>], values: &'a [Value<'a>]) {
+    /// Adds a row: its leading cells, then values of the catalogue.
+    pub fn push(&mut self, leading: &[Cell<'_>], values: &[Value<'_>]) {
         debug_assert_eq!(leading.len() + values.len(), self.columns.len(), "{}", self.table);
-        self.leading.extend_from_slice(leading);
-        self.values.push(values);
+        match self.pieces.last() {
+            Some(piece) if piece.len() < PIECE => {}
+            Some(full) => self.pieces.push(Pack::with_room_of(full)),
+            None => self.pieces.push(Pack::default()),
+        }
+        let piece = self.pieces.last_mut().expect("there is one now");
+        for cell in leading.iter().copied().chain(values.iter().map(Cell::from)) {
+            piece.push(cell);
+        }
+        self.count += 1;
     }
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.count
     }
 
-    /// The rows, each its leading cells and the values behind them.
-    pub fn iter(&self) -> impl Iterator<Item = (&[Cell<'a>], &'a [Value<'a>])> {
-        let width = self.leading.len() / self.len().max(1);
-        self.leading.chunks_exact(width.max(1)).zip(self.values.iter().copied())
+    /// Says what the first row is numbered with, where rows have a [`Cell::Numbered`].
+    pub fn number_from(&mut self, first: i64) {
+        self.first = first;
     }
 
-    /// The cells of one column, row by row.
-    pub fn column(&self, column: usize) -> impl Iterator<Item = Cell<'a>> {
-        self.iter().map(move |(leading, values)| match leading.get(column) {
-            Some(cell) => *cell,
-            None => Cell::from(&values[column - leading.len()]),
-        })
+    /// The cells, row after row, in pieces that each end with a row.
+    pub fn pieces(&self) -> impl Iterator<Item = impl Iterator<Item = Cell<'_>>> {
+        let first = self.first;
+        let told = move |cell| if let Cell::Numbered(behind) = cell { Cell::Int(first + behind) } else { cell };
+        self.pieces.iter().map(move |piece| piece.cells().map(told))
+    }
+
+    /// The cells, row after row.
+    pub fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
+        self.pieces().flatten()
     }
 
     /// Table and columns as a statement names them, `"t" ("a", "b")`.

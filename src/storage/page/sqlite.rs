@@ -1,15 +1,11 @@
 //! The mirror's statements on SQLite: one a table, prepared once and stepped row after row.
 //!
-//! Rows are packed where they are and unpacked by the thread that has the connection: no value takes an allocation of its own, and
-//! while one piece is written, the next is packed.
+//! Packed rows go to the thread that has the connection and are unpacked there: no value takes an allocation of its own.
 
-use std::sync::Arc;
-
-use rusqlite::types::{ToSqlOutput, Value as Stored};
+use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 use rust_decimal::Decimal;
 
-use super::pack::Pack;
 use super::rows::{Cell, Rows};
 use super::statement::{Arg, Sql};
 use crate::domain::catalogue::{Column, Kind};
@@ -17,84 +13,75 @@ use crate::domain::product::Value;
 use crate::domain::spelling;
 use crate::storage::sqlite_file::FileTransaction;
 
-/// Bytes that are written at once.
-const PIECE: usize = 256 * 1024;
-/// Bytes a packed value takes, about.
-const BYTES_A_VALUE: usize = 24;
 /// Ten to this power is a double without rounding, and fits into 64 bits.
 const EXACT_SCALE: u32 = 18;
 /// So many digits are a double without rounding, and SQLite hands them back (design §7).
 const EXACT_MANTISSA: u128 = 10_u128.pow(15);
 
 /// Inserts all rows.
-pub async fn insert(tx: &mut FileTransaction, rows: &Rows<'_>) -> sqlx::Result<()> {
-    let width = rows.columns.len();
+pub async fn insert(tx: &mut FileTransaction, rows: Rows) -> sqlx::Result<()> {
     // A row that is refused takes the whole transaction along, so no statement has to be able to undo itself.
     let head = rows.insert_head("INSERT OR FAIL");
-    let sql: Arc<str> = format!("{head}VALUES ({}){}", vec!["?"; width].join(", "), rows.insert_tail()).into();
-    let room = (rows.len() * width * BYTES_A_VALUE).min(PIECE + PIECE / 4);
-    let mut rest = rows.iter().peekable();
-    let mut next = || {
-        rest.peek()?;
-        let mut piece = Pack::with_capacity(room);
-        while let Some((leading, values)) = rest.next_if(|_| piece.len() < PIECE) {
-            for cell in leading.iter().copied().chain(values.iter().map(Cell::from)) {
-                pack(&mut piece, cell);
+    let sql = format!("{head}VALUES ({}){}", vec!["?"; rows.columns.len()].join(", "), rows.insert_tail());
+    tx.run(move |connection| write(&mut connection.prepare_cached(&sql)?, &rows)).await
+}
+
+fn write(statement: &mut CachedStatement<'_>, rows: &Rows) -> rusqlite::Result<()> {
+    let mut place = 0;
+    rows.cells().try_for_each(|cell| {
+        place += 1;
+        bind(statement, place, cell)?;
+        if place == rows.columns.len() {
+            place = 0;
+            statement.raw_execute()?;
+        }
+        Ok(())
+    })
+}
+
+fn bind(statement: &mut CachedStatement<'_>, place: usize, cell: Cell<'_>) -> rusqlite::Result<()> {
+    let spelled;
+    let value = match cell {
+        Cell::Null => ValueRef::Null,
+        Cell::Text(text) => ValueRef::Text(text.as_bytes()),
+        Cell::Int(number) | Cell::Numbered(number) => ValueRef::Integer(number),
+        Cell::Bool(truth) => ValueRef::Integer(truth.into()),
+        Cell::Bytes(bytes) => ValueRef::Blob(bytes),
+        Cell::Decimal(number) => {
+            if let Some(number) = decimal(number) {
+                number
+            } else {
+                spelled = number.to_string();
+                ValueRef::Text(spelled.as_bytes())
             }
         }
-        Some(piece)
-    };
-    let mut ready = next();
-    while let Some(piece) = ready {
-        let sql = sql.clone();
-        let write = tx.run(move |connection| write(&mut connection.prepare_cached(&sql)?, width, &piece));
-        let (written, packed) = futures::join!(write, async { next() });
-        written?;
-        ready = packed;
-    }
-    Ok(())
-}
-
-fn write(statement: &mut CachedStatement<'_>, width: usize, piece: &Pack) -> rusqlite::Result<()> {
-    let mut place = 0;
-    for value in piece.values() {
-        place += 1;
-        statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
-        if place == width {
-            statement.raw_execute()?;
-            place = 0;
+        Cell::Time(time) => {
+            spelled = spelling::moment(time.naive_utc(), "+00:00");
+            ValueRef::Text(spelled.as_bytes())
         }
-    }
-    Ok(())
-}
-
-fn pack(piece: &mut Pack, cell: Cell<'_>) {
-    match cell {
-        Cell::Null => piece.null(),
-        Cell::Text(text) => piece.text(text),
-        Cell::Int(number) => piece.int(number),
-        Cell::Decimal(number) => decimal(piece, number),
-        Cell::Bool(truth) => piece.int(truth.into()),
-        Cell::Time(time) => piece.text(&spelling::moment(time.naive_utc(), "+00:00")),
-        Cell::LocalTime(time) => piece.text(&spelling::moment(time, "")),
-        Cell::Date(date) => match spelling::date(date) {
-            Some(text) => piece.text(spelling::ascii(&text)),
-            None => piece.text(&date.to_string()),
-        },
-        Cell::Bytes(bytes) => piece.blob(bytes),
-    }
+        Cell::LocalTime(time) => {
+            spelled = spelling::moment(time, "");
+            ValueRef::Text(spelled.as_bytes())
+        }
+        Cell::Date(date) => {
+            spelled = spelling::date(date).map_or_else(|| date.to_string(), |text| spelling::ascii(&text).to_owned());
+            ValueRef::Text(spelled.as_bytes())
+        }
+    };
+    statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))
 }
 
 /// What SQLite itself makes of a decimal in a NUMERIC column: a whole number or a double, where that loses none of 15 significant
-/// digits. It is told to make it where that is harder to say.
+/// digits. It is told the digits to make it of where that is harder to say.
 #[expect(clippy::cast_possible_truncation, reason = "a mantissa below 10 to the 15th")]
-fn decimal(piece: &mut Pack, number: Decimal) {
+fn decimal(number: Decimal) -> Option<ValueRef<'static>> {
     let (mantissa, scale) = (number.mantissa(), number.scale());
     if mantissa.unsigned_abs() >= EXACT_MANTISSA || scale > EXACT_SCALE {
-        return piece.text(&number.to_string());
+        return None;
     }
     let (mantissa, unit) = (mantissa as i64, 10_i64.pow(scale));
-    if mantissa % unit == 0 { piece.int(mantissa / unit) } else { piece.real(mantissa as f64 / unit as f64) }
+    let whole = mantissa % unit == 0;
+    Some(if whole { ValueRef::Integer(mantissa / unit) } else { ValueRef::Real(mantissa as f64 / unit as f64) })
 }
 
 /// Runs a statement; how many rows it touched.
@@ -196,7 +183,6 @@ fn unfit(stored: &Stored, expected: &str) -> sqlx::Error {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rusqlite::types::ValueRef;
 
     use super::*;
 
@@ -213,10 +199,10 @@ mod tests {
         #[test]
         fn a_decimal_is_what_sqlite_makes_of_its_digits(mantissa in any::<i64>(), digits in 1..19_u32, scale in 0..29_u32) {
             let number = Decimal::from_i128_with_scale((mantissa % 10_i64.pow(digits)).into(), scale);
-            let mut piece = Pack::default();
-            decimal(&mut piece, number);
-            let told = piece.values().next().expect("a value");
-            prop_assert_eq!(kept(told), kept(ValueRef::Text(number.to_string().as_bytes())), "{}", number);
+            let digits = number.to_string();
+            let digits = ValueRef::Text(digits.as_bytes());
+            let told = decimal(number).unwrap_or(digits);
+            prop_assert_eq!(kept(told), kept(digits), "{}", number);
         }
     }
 }

@@ -129,7 +129,7 @@ impl Transaction {
 
     /// The first of so many new numbers of the feed, whose readers are woken. There is no gap: the counter moves in the
     /// transaction that uses them.
-    pub async fn numbers(&mut self, store_id: i64, lines: usize) -> sqlx::Result<i64> {
+    async fn numbers(&mut self, store_id: i64, lines: usize) -> sqlx::Result<i64> {
         let sql = match self {
             Self::Postgres(_) => NUMBERS_AND_WAKE.as_str(),
             Self::Sqlite(_) => NUMBERS,
@@ -169,15 +169,24 @@ impl Transaction {
             ];
             rows.push(&row, &[]);
         }
-        self.insert(&rows).await
+        self.insert(rows).await
     }
 
-    pub async fn insert(&mut self, rows: &Rows<'_>) -> sqlx::Result<()> {
+    /// Adds lines to the feed: rows whose number in it is [`Cell::Numbered`].
+    pub async fn feed(&mut self, store_id: i64, mut lines: Rows) -> sqlx::Result<()> {
+        if lines.len() > 0 {
+            lines.number_from(self.numbers(store_id, lines.len()).await?);
+        }
+        self.insert(lines).await
+    }
+
+    /// Inserts all rows.
+    pub async fn insert(&mut self, rows: Rows) -> sqlx::Result<()> {
         if rows.len() == 0 {
             return Ok(());
         }
         match self {
-            Self::Postgres(tx) => postgres::insert(tx, rows).await?,
+            Self::Postgres(tx) => postgres::insert(tx, &rows).await?,
             Self::Sqlite(tx) => sqlite::insert(tx, rows).await?,
         }
         Ok(())

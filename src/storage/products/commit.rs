@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::writes::{Plan, Source, Writes};
+use super::writes::{Plan, Source};
 use crate::domain::finding::Finding;
 use crate::domain::product::{ContentHash, Product};
 use crate::domain::run::{Checkpoint, Counts, Lease};
@@ -24,7 +24,7 @@ pub struct PageWrite<'a> {
     /// How long the lease holds from now; committing a page renews it.
     pub lease_for: TimeDelta,
     /// Normalised products, each `inventory_id` once.
-    pub products: &'a [Product<'a>],
+    pub products: Vec<Product<'a>>,
     /// Whether what is stored of them is known to be wrong, whatever its hashes say.
     pub afresh: bool,
     /// Records of the page that are no products.
@@ -60,7 +60,7 @@ pub async fn commit_page_behind(
     counts: impl Future<Output = Option<Counts>>,
 ) -> Result<Option<Counts>, StorageError> {
     let run_id = page.lease.run_id;
-    match write(db, &page, counts).await.map_err(StorageError::sql("write a page of products"))? {
+    match write(db, page, counts).await.map_err(StorageError::sql("write a page of products"))? {
         Written::Whole(counts) => Ok(Some(counts)),
         Written::NotOurs => Err(StorageError::LeaseLost { run_id }),
         Written::NotItsTurn => Ok(None),
@@ -77,7 +77,7 @@ enum Written {
 
 async fn write(
     db: &Database,
-    page: &PageWrite<'_>,
+    page: PageWrite<'_>,
     counts: impl Future<Output = Option<Counts>>,
 ) -> sqlx::Result<Written> {
     let store_id = page.lease.store_id;
@@ -89,37 +89,38 @@ async fn write(
             known.hash = ContentHash::default();
         }
     }
-    let (plan, feed) = Plan::new(page.products, &known);
-    let touched: Vec<i64> = plan.updated.iter().map(|&index| ids[index]).collect();
-    let old = tx.load(store_id, &touched).await?;
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
-    let Writes { added, steps, feed } = Writes::new(source, page.products, (&plan, feed), &known, &old);
+    let plan = Plan::new(source, &page.products, &known);
+    let old = tx.load(store_id, &plan.touched()).await?;
+    let mut writes = plan.writes(&page.products, &old);
+    // What is written is packed, and may have to wait.
+    drop((page.products, old));
 
-    let (counts, steps) = match db.engine() {
+    let counts = match db.engine() {
         Engine::Postgres => {
-            tx.rows(store_id, &added, steps).await?;
-            (tx.wait_for(counts, || db.clock().sleep(SIGN_OF_LIFE)).await?, Vec::new())
+            tx.rows(store_id, &writes.added, std::mem::take(&mut writes.steps)).await?;
+            tx.wait_for(counts, || db.clock().sleep(SIGN_OF_LIFE)).await?
         }
         Engine::Sqlite => {
             tx.commit().await?;
             let counts = counts.await;
             tx = Transaction::begin(db).await?;
-            (counts, steps)
+            counts
         }
     };
     let Some(mut counts) = counts else { return Ok(Written::NotItsTurn) };
-    counts.inserted += plan.inserted.len() as i64;
-    counts.updated += plan.updated.len() as i64;
-    counts.unchanged += (page.products.len() - plan.inserted.len() - plan.updated.len()) as i64;
+    counts.inserted += writes.added.len() as i64;
+    counts.updated += writes.updated as i64;
+    counts.unchanged += (ids.len() - writes.added.len() - writes.updated) as i64;
     counts.quarantined += page.quarantined.len() as i64;
     if !tx.checkpoint(page.lease, page.checkpoint, &counts, page.now + page.lease_for).await? {
         return Ok(Written::NotOurs);
     }
-    if !steps.is_empty() {
-        tx.rows(store_id, &added, steps).await?;
+    if !writes.steps.is_empty() {
+        tx.rows(store_id, &writes.added, writes.steps).await?;
     }
-    tx.feed(source, &feed).await?;
-    tx.hash(store_id, &plan.missing_hashes(page.products)).await?;
+    tx.feed(store_id, writes.feed).await?;
+    tx.hash(store_id, &writes.unhashed).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.found(page.lease.run_id, page.found).await?;
     tx.done(page.lease.run_id, page.done).await?;

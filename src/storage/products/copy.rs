@@ -84,7 +84,7 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
             rows.push(&leading, fields);
         }
     }
-    for rows in [&rows, &wholes, &texts] {
+    for rows in [rows, wholes, texts] {
         target.insert(rows).await?;
     }
     for (_, table, held) in &lists {
@@ -92,7 +92,7 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
         for (id, row) in held.iter().filter(|(id, _)| !whole.contains_key(id)) {
             rows.push(&[Cell::Int(store_id), Cell::Int(*id)], row);
         }
-        target.insert(&rows).await?;
+        target.insert(rows).await?;
     }
     for (child, table) in CHILDREN.iter().enumerate() {
         let mut rows = Rows::children(table);
@@ -101,7 +101,7 @@ async fn chunk(from: &Database, to: &Database, store_id: i64, after: i64) -> sql
                 rows.push(&[Cell::Int(store_id), Cell::Int(*id)], row);
             }
         }
-        target.insert(&rows).await?;
+        target.insert(rows).await?;
     }
     target.commit().await?;
     Ok(Some(last))

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::writes::{Plan, Source, Writes};
+use super::writes::{Plan, Source};
 use crate::domain::catalogue::PRODUCT;
 use crate::domain::product::{Product, Value};
 use crate::storage::page::Transaction;
@@ -73,11 +73,10 @@ async fn write(
 
     let ids: Vec<i64> = products.iter().map(|product| product.inventory_id).collect();
     let known = tx.known(store_id, &ids).await?;
-    let (plan, feed) = Plan::new(&products, &known);
     let source = Source { store_id, run_id: None, now };
-    let Writes { added, steps, feed } = Writes::new(source, &products, (&plan, feed), &known, &stored);
-    tx.rows(store_id, &added, steps).await?;
-    tx.feed(source, &feed).await?;
+    let writes = Plan::new(source, &products, &known).writes(&products, &stored);
+    tx.rows(store_id, &writes.added, writes.steps).await?;
+    tx.feed(store_id, writes.feed).await?;
     tx.commit().await?;
     let replayed = products.len() as u64;
     Ok(Some(Replayed { replayed, superseded: all as u64 - replayed }))

@@ -4,10 +4,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::writes::{Feed, Source, Step};
+use super::writes::{Step, Unhashed};
 use crate::domain::catalogue::{CHILDREN, Kind};
 use crate::domain::finding::Finding;
-use crate::domain::product::{AnswerHash, ContentHash, Value};
+use crate::domain::product::{AnswerHash, Value};
 use crate::domain::run::Lease;
 use crate::storage::page::{Arg, Cell, Found, Rows, Transaction};
 
@@ -17,12 +17,12 @@ const UNFINISHED: &str =
 
 impl Transaction {
     /// Writes the rows of a page.
-    pub(super) async fn rows(&mut self, store_id: i64, added: &[i64], steps: Vec<Step<'_>>) -> sqlx::Result<()> {
+    pub(super) async fn rows(&mut self, store_id: i64, added: &[i64], steps: Vec<Step>) -> sqlx::Result<()> {
         self.clear(store_id, added).await?;
         for step in steps {
             match step {
                 Step::Clear(table, ids) => self.delete(table, "store_id", store_id, &ids).await?,
-                Step::Insert(rows) => self.insert(&rows).await?,
+                Step::Insert(rows) => self.insert(rows).await?,
             }
         }
         Ok(())
@@ -49,30 +49,6 @@ impl Transaction {
             self.delete(table, "store_id", store_id, added).await?;
         }
         Ok(())
-    }
-
-    /// Adds the lines of a page to the feed.
-    pub(super) async fn feed(&mut self, source: Source, feed: &Feed<'_>) -> sqlx::Result<()> {
-        if feed.len() == 0 {
-            return Ok(());
-        }
-        let Source { store_id, run_id, now } = source;
-        let first = self.numbers(store_id, feed.len()).await?;
-        let mut rows = Rows::changes();
-        for (seq, (line, fields)) in (first..).zip(feed.lines()) {
-            let row = [
-                Cell::Int(store_id),
-                Cell::Int(seq),
-                Cell::Int(line.product.inventory_id),
-                line.product.sku().map_or(Cell::Null, Cell::Text),
-                Cell::Text(line.kind),
-                Cell::Text(fields),
-                run_id.map_or(Cell::Null, Cell::Int),
-                Cell::Time(now),
-            ];
-            rows.push(&row, &[]);
-        }
-        self.insert(&rows).await
     }
 
     /// Those of the products that are stored and not marked removed, with their SKUs.
@@ -103,12 +79,11 @@ impl Transaction {
             self.among()
         );
         self.execute(sql, &[Arg::Int(lease.store_id), Arg::Ints(&ids), Arg::Time(now)]).await?;
-        let first = self.numbers(lease.store_id, products.len()).await?;
-        let mut rows = Rows::changes();
-        for (seq, (id, sku)) in (first..).zip(products) {
+        let mut lines = Rows::changes();
+        for (id, sku) in products {
             let row = [
                 Cell::Int(lease.store_id),
-                Cell::Int(seq),
+                Cell::Numbered(lines.len() as i64),
                 Cell::Int(*id),
                 sku.as_deref().map_or(Cell::Null, Cell::Text),
                 Cell::Text("removed"),
@@ -116,17 +91,13 @@ impl Transaction {
                 Cell::Int(lease.run_id),
                 Cell::Time(now),
             ];
-            rows.push(&row, &[]);
+            lines.push(&row, &[]);
         }
-        self.insert(&rows).await
+        self.feed(lease.store_id, lines).await
     }
 
     /// Gives products that lack them the hashes of their light part and of the record that tells them. Each product needs it once.
-    pub(super) async fn hash(
-        &mut self,
-        store_id: i64,
-        hashes: &[(i64, ContentHash, Option<AnswerHash>)],
-    ) -> sqlx::Result<()> {
+    pub(super) async fn hash(&mut self, store_id: i64, hashes: &[Unhashed]) -> sqlx::Result<()> {
         const SQL: &str = "/* commit_page */ UPDATE products SET light_hash = $1, answer_hash = COALESCE(answer_hash, $2) \
              WHERE store_id = $3 AND inventory_id = $4";
         for (id, light, answer) in hashes {
@@ -144,7 +115,7 @@ impl Transaction {
             let row = [Cell::Int(run_id), Cell::Int(finding.inventory_id), Cell::Text(finding.kind.as_str())];
             rows.push(&row, &[]);
         }
-        self.insert(&rows).await
+        self.insert(rows).await
     }
 
     /// Forgets findings that are dealt with.

@@ -1,8 +1,7 @@
-//! What a page changes: which of its products have to be written, and their rows, table by table.
+//! What a page changes: which of its products have to be written, their rows, table by table, and the lines of the feed.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
@@ -26,82 +25,6 @@ pub(super) struct Known {
     pub(super) removed: bool,
 }
 
-/// Which products of a page have to be written, as places in the page.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) inserted: Vec<usize>,
-    pub(super) updated: Vec<usize>,
-    /// Unchanged, but without the hashes that an early version did not have.
-    pub(super) unhashed: Vec<usize>,
-    pub(super) hashes: Vec<ContentHash>,
-    /// Hashes of the light parts, of products that are written.
-    pub(super) lights: Vec<ContentHash>,
-}
-
-impl Plan {
-    /// With the lines of the feed of the products that are new: what is done with all of a product is done while it is in the
-    /// processor's cache.
-    pub(super) fn new<'a>(products: &'a [Product<'a>], known: &HashMap<i64, Known>) -> (Self, Feed<'a>) {
-        let (mut plan, mut feed) = (Self::default(), Feed::default());
-        for (index, product) in products.iter().enumerate() {
-            let hash = product.content_hash();
-            let place = match known.get(&product.inventory_id) {
-                None => {
-                    feed.push(product, "added", |text| Change::added(product, text));
-                    Some(&mut plan.inserted)
-                }
-                Some(known) if known.hash != hash || known.removed => Some(&mut plan.updated),
-                Some(known) if !known.light || !known.told && product.answer.is_some() => Some(&mut plan.unhashed),
-                Some(_) => None,
-            };
-            let light = place.map(|places| {
-                places.push(index);
-                light::hash(product)
-            });
-            plan.lights.push(light.unwrap_or_default());
-            plan.hashes.push(hash);
-        }
-        (plan, feed)
-    }
-
-    pub(super) fn missing_hashes(&self, products: &[Product<'_>]) -> Vec<(i64, ContentHash, Option<AnswerHash>)> {
-        let hashes = |index: &usize| (products[*index].inventory_id, self.lights[*index], products[*index].answer);
-        self.unhashed.iter().map(hashes).collect()
-    }
-}
-
-/// Lines of the change feed, without their numbers.
-#[derive(Default)]
-pub(super) struct Feed<'a> {
-    lines: Vec<Line<'a>>,
-    /// What the lines say, one behind the other: of a first load it is most of what is written, so nothing is copied here.
-    text: String,
-}
-
-/// One line of the change feed.
-pub(super) struct Line<'a> {
-    pub(super) product: &'a Product<'a>,
-    pub(super) kind: &'static str,
-    fields: Range<usize>,
-}
-
-impl<'a> Feed<'a> {
-    fn push(&mut self, product: &'a Product<'a>, kind: &'static str, fields: impl FnOnce(&mut String)) {
-        let start = self.text.len();
-        fields(&mut self.text);
-        self.lines.push(Line { product, kind, fields: start..self.text.len() });
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// The lines, each with its fields: each to its old and new value; of a product that is new they are all it has.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (&Line<'a>, &str)> {
-        self.lines.iter().map(|line| (line, &self.text[line.fields.clone()]))
-    }
-}
-
 /// Where rows come from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
@@ -112,78 +35,114 @@ pub(super) struct Source {
     pub(super) now: DateTime<Utc>,
 }
 
-/// What is written of a page.
-pub(super) struct Writes<'a> {
+/// What is written of the new products of a page, and which of the others have to be written too.
+pub(super) struct Plan {
     /// Products that are new.
-    pub(super) added: Vec<i64>,
-    /// What is done to the tables of products, in this order.
-    pub(super) steps: Vec<Step<'a>>,
-    /// Lines of the change feed, in this order.
-    pub(super) feed: Feed<'a>,
+    added: Vec<i64>,
+    touched: Vec<Touched>,
+    unhashed: Vec<Unhashed>,
+    tables: Tables,
 }
 
-/// One step of a write.
-pub(super) enum Step<'a> {
-    /// The rows of these products are taken out of a table, for others to take their place.
-    Clear(&'static str, Vec<i64>),
-    Insert(Rows<'a>),
+/// A product that is held and changes.
+struct Touched {
+    /// Its place in the page.
+    place: usize,
+    id: i64,
+    removed: bool,
+    hashes: Hashes,
 }
 
-impl<'a> Writes<'a> {
-    pub(super) fn new(
-        source: Source,
-        page: &'a [Product<'a>],
-        (plan, mut feed): (&'a Plan, Feed<'a>),
-        known: &HashMap<i64, Known>,
-        old: &HashMap<i64, Product<'static>>,
-    ) -> Self {
-        let mut tables = Tables::new(source);
-        for &index in &plan.inserted {
-            let product = &page[index];
-            let own = tables.own(product, &plan.hashes[index], &plan.lights[index]);
-            tables.new_products.push(&own, &product.fields);
-            tables.new_texts.push(&tables.keys(product), &product.texts);
-            for child in 0..CHILDREN.len() {
-                tables.child(product, child);
+/// Hashes of the content and of its light part.
+struct Hashes {
+    content: ContentHash,
+    light: ContentHash,
+}
+
+/// An unchanged product without the hashes that an early version did not have: its ID, and those.
+pub(super) type Unhashed = (i64, ContentHash, Option<AnswerHash>);
+
+impl Plan {
+    /// What is done with all of a new product is done while it is in the processor's cache: it is hashed, its rows are packed, its line
+    /// of the feed is written.
+    pub(super) fn new(source: Source, products: &[Product<'_>], known: &HashMap<i64, Known>) -> Self {
+        let (added, touched, unhashed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Self { added, touched, unhashed, tables: Tables::new(source) };
+        for (place, product) in products.iter().enumerate() {
+            let (id, content) = (product.inventory_id, product.content_hash());
+            let hashes = || Hashes { content, light: light::hash(product) };
+            match known.get(&id) {
+                None => {
+                    plan.added.push(id);
+                    plan.tables.add(product, &hashes());
+                }
+                Some(known) if known.hash != content || known.removed => {
+                    plan.touched.push(Touched { place, id, removed: known.removed, hashes: hashes() });
+                }
+                Some(known) if !known.light || !known.told && product.answer.is_some() => {
+                    plan.unhashed.push((id, hashes().light, product.answer));
+                }
+                Some(_) => {}
             }
         }
-        for &index in &plan.updated {
-            let product = &page[index];
-            let id = product.inventory_id;
-            let change = Change::between(&old[&id], product);
-            let own = tables.own(product, &plan.hashes[index], &plan.lights[index]);
-            tables.products.push(&own, &product.fields);
-            if change.texts {
-                tables.texts.push(&tables.keys(product), &product.texts);
-            }
-            for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
-                tables.replaced[child].push(id);
-                tables.child(product, child);
-            }
-            let kind = if known[&id].removed { "restored" } else { "changed" };
-            let fields = serde_json::Value::from(change.fields);
-            feed.push(product, kind, |text| write!(text, "{fields}").expect("a String takes every write"));
+        plan
+    }
+
+    /// Products that are held and change: [`Plan::writes`] wants to see what is held.
+    pub(super) fn touched(&self) -> Vec<i64> {
+        self.touched.iter().map(|touched| touched.id).collect()
+    }
+
+    /// With what changes of those that are held; of these `old` is what is held.
+    pub(super) fn writes(self, products: &[Product<'_>], old: &HashMap<i64, Product<'static>>) -> Writes {
+        let Self { added, touched, unhashed, mut tables } = self;
+        for Touched { place, id, removed, hashes } in &touched {
+            let kind = if *removed { "restored" } else { "changed" };
+            tables.change(&old[id], &products[*place], hashes, kind);
         }
-        let added = plan.inserted.iter().map(|index| page[*index].inventory_id).collect();
-        Self { added, steps: tables.steps(), feed }
+        let (steps, feed) = tables.steps();
+        Writes { added, updated: touched.len(), unhashed, steps, feed }
     }
 }
 
-/// The rows of a page, table by table.
-struct Tables<'a> {
-    source: Source,
-    /// Rows of products that are new.
-    new_products: Rows<'a>,
-    new_texts: Rows<'a>,
-    /// Rows of products that are there.
-    products: Rows<'a>,
-    texts: Rows<'a>,
-    children: Vec<Rows<'a>>,
-    /// Products whose rows of a child table are replaced, for each child table.
-    replaced: Vec<Vec<i64>>,
+/// What is written of a page.
+pub(super) struct Writes {
+    /// Products that are new.
+    pub(super) added: Vec<i64>,
+    /// How many that are held change.
+    pub(super) updated: usize,
+    pub(super) unhashed: Vec<Unhashed>,
+    /// What is done to the tables of products, in this order.
+    pub(super) steps: Vec<Step>,
+    /// Lines of the change feed.
+    pub(super) feed: Rows,
 }
 
-impl<'a> Tables<'a> {
+/// One step of a write.
+pub(super) enum Step {
+    /// The rows of these products are taken out of a table, for others to take their place.
+    Clear(&'static str, Vec<i64>),
+    Insert(Rows),
+}
+
+/// The rows of a page, table by table.
+struct Tables {
+    source: Source,
+    /// Rows of products that are new.
+    new_products: Rows,
+    new_texts: Rows,
+    /// Rows of products that are there.
+    products: Rows,
+    texts: Rows,
+    children: Vec<Rows>,
+    /// Products whose rows of a child table are replaced, for each child table.
+    replaced: Vec<Vec<i64>>,
+    feed: Rows,
+    /// What a line of the feed says, while it is written.
+    fields: String,
+}
+
+impl Tables {
     fn new(source: Source) -> Self {
         Self {
             source,
@@ -193,33 +152,82 @@ impl<'a> Tables<'a> {
             texts: Rows::texts(),
             children: CHILDREN.iter().map(Rows::children).collect(),
             replaced: vec![Vec::new(); CHILDREN.len()],
+            feed: Rows::changes(),
+            fields: String::new(),
         }
     }
 
-    fn own(&self, product: &'a Product<'_>, hash: &'a ContentHash, light: &'a ContentHash) -> [Cell<'a>; 8] {
-        let now = Cell::Time(self.source.now);
-        let [store, id] = self.keys(product);
-        let answer = Cell::Bytes(product.answer.as_ref().map_or(TOLD_BY_SEVERAL, |hash| hash));
-        [store, id, Cell::Bytes(hash), now, now, Cell::Null, Cell::Bytes(light), answer]
+    /// A product that is new.
+    fn add(&mut self, product: &Product<'_>, hashes: &Hashes) {
+        let keys = self.keys(product);
+        self.new_products.push(&own(keys, self.source.now, product, hashes), &product.fields);
+        self.new_texts.push(&keys, &product.texts);
+        for child in 0..CHILDREN.len() {
+            self.child(product, child);
+        }
+        self.tell(product, "added", |fields| Change::added(product, fields));
     }
 
-    fn child(&mut self, product: &'a Product<'a>, child: usize) {
+    /// A product that is held and changes.
+    fn change(&mut self, old: &Product<'_>, product: &Product<'_>, hashes: &Hashes, kind: &'static str) {
+        let change = Change::between(old, product);
+        let keys = self.keys(product);
+        self.products.push(&own(keys, self.source.now, product, hashes), &product.fields);
+        if change.texts {
+            self.texts.push(&keys, &product.texts);
+        }
+        for child in (0..CHILDREN.len()).filter(|child| change.children[*child]) {
+            self.replaced[child].push(product.inventory_id);
+            self.child(product, child);
+        }
+        let fields = serde_json::Value::from(change.fields);
+        self.tell(product, kind, |text| write!(text, "{fields}").expect("a String takes every write"));
+    }
+
+    fn child(&mut self, product: &Product<'_>, child: usize) {
         let keys = self.keys(product);
         for row in &product.children[child] {
             self.children[child].push(&keys, row);
         }
     }
 
-    fn keys(&self, product: &Product<'_>) -> [Cell<'a>; 2] {
+    fn keys(&self, product: &Product<'_>) -> [Cell<'static>; 2] {
         [Cell::Int(self.source.store_id), Cell::Int(product.inventory_id)]
     }
 
-    fn steps(self) -> Vec<Step<'a>> {
-        let Self { new_products, new_texts, products, texts, children, replaced, .. } = self;
-        let insert = |rows: Rows<'a>| (rows.len() > 0).then_some(Step::Insert(rows));
+    /// A line of the feed; `fields` writes which columns it is about, each with its old and new value.
+    fn tell(&mut self, product: &Product<'_>, kind: &'static str, fields: impl FnOnce(&mut String)) {
+        let Source { store_id, run_id, now } = self.source;
+        self.fields.clear();
+        fields(&mut self.fields);
+        let line = [
+            Cell::Int(store_id),
+            Cell::Numbered(self.feed.len() as i64),
+            Cell::Int(product.inventory_id),
+            product.sku().map_or(Cell::Null, Cell::Text),
+            Cell::Text(kind),
+            Cell::Text(&self.fields),
+            run_id.map_or(Cell::Null, Cell::Int),
+            Cell::Time(now),
+        ];
+        self.feed.push(&line, &[]);
+    }
+
+    /// What is done, and the lines of the feed.
+    fn steps(self) -> (Vec<Step>, Rows) {
+        let Self { new_products, new_texts, products, texts, children, replaced, feed, .. } = self;
+        let insert = |rows: Rows| (rows.len() > 0).then_some(Step::Insert(rows));
         let clear = |(child, ids): (usize, Vec<i64>)| (!ids.is_empty()).then(|| Step::Clear(CHILDREN[child].name, ids));
         let own = [new_products, new_texts, products, texts].into_iter().filter_map(insert);
         let replaced = replaced.into_iter().enumerate().filter_map(clear);
-        own.chain(replaced).chain(children.into_iter().filter_map(insert)).collect()
+        (own.chain(replaced).chain(children.into_iter().filter_map(insert)).collect(), feed)
     }
+}
+
+/// What is ours in a row of `products`.
+fn own<'c>(keys: [Cell<'c>; 2], now: DateTime<Utc>, product: &'c Product<'_>, hashes: &'c Hashes) -> [Cell<'c>; 8] {
+    let [store, id] = keys;
+    let now = Cell::Time(now);
+    let answer = Cell::Bytes(product.answer.as_ref().map_or(TOLD_BY_SEVERAL, |hash| hash));
+    [store, id, Cell::Bytes(&hashes.content), now, now, Cell::Null, Cell::Bytes(&hashes.light), answer]
 }

@@ -59,7 +59,7 @@ async fn chunk(
         rows.push(&row, &[]);
     }
     let mut tx = Transaction::begin(to).await?;
-    tx.insert(&rows).await?;
+    tx.insert(rows).await?;
     tx.commit().await?;
     Ok(own.into_iter().next_back().map(|(stream, key, ..)| (stream, key)))
 }

@@ -27,15 +27,11 @@ impl Transaction {
         lines: &[Line<'_>],
         now: DateTime<Utc>,
     ) -> sqlx::Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let first = self.numbers(lease.store_id, lines.len()).await?;
         let mut rows = Rows::record_changes();
-        for (seq, line) in (first..).zip(lines) {
+        for line in lines {
             let row = [
                 Cell::Int(lease.store_id),
-                Cell::Int(seq),
+                Cell::Numbered(rows.len() as i64),
                 Cell::Text(stream),
                 Cell::Text(line.key),
                 Cell::Text(line.kind),
@@ -45,7 +41,7 @@ impl Transaction {
             ];
             rows.push(&row, &[]);
         }
-        self.insert(&rows).await
+        self.feed(lease.store_id, rows).await
     }
 }
 

@@ -118,7 +118,7 @@ async fn write(db: &Database, page: &PageWrite<'_>) -> sqlx::Result<Option<Count
         };
         lines.push(feed::Line { key: record.key, kind, fields: Some(fields) });
     }
-    tx.insert(&rows).await?;
+    tx.insert(rows).await?;
     tx.record_changes(page.lease, page.stream, &lines, page.now).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;
     tx.commit().await?;

@@ -100,7 +100,7 @@ async fn compare(work: &mut AtWork<'_>, ids: &[i64], last: i64) -> Result<(), St
     let same = judged.same;
     let seen = same + if repair { judged.other.len() + judged.bad.len() } else { 0 };
     let commit = Commit {
-        products: if repair { &judged.other } else { &[] },
+        products: if repair { judged.other } else { Vec::new() },
         afresh: true,
         quarantined: if repair { &judged.bad } else { &[] },
         found: if repair { &judged.missing } else { &[] },
