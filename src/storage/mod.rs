@@ -191,6 +191,21 @@ impl Database {
         self.orm.begin_with_options(options).await.map_err(StorageError::query("start a transaction"))
     }
 
+    /// Does work that is mostly writing to this database where that is done best. It may wait for work that was given here before. On
+    /// SQLite it is done to its end once it has begun.
+    ///
+    /// # Errors
+    /// What the work ends with.
+    pub async fn write_beside<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        match self.place() {
+            Place::File(file) => file.on_one_thread(work).await.map_err(StorageError::sql("write beside a run"))?,
+            Place::Server(_) => work.await,
+        }
+    }
+
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
     pub async fn close(&self) {
         match &self.pool {

@@ -2,23 +2,26 @@
 //!
 //! A first load hands millions of values to SQLite. The driver boxes each of them and carries them to a thread of its own; here a
 //! statement is stepped row after row where the rows are (docs/performance.md says what that spares). Each piece of work runs on a
-//! thread that may block, with the connection in its hands.
+//! thread that may block, with the connection in its hands; work of many pieces has one such thread for all of them
+//! ([`SqliteFile::on_one_thread`]).
 
+use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 
 /// Connections that are kept for those who read next.
 const KEPT: usize = 3;
 /// Statements that are kept ready: a page has about forty.
 const STATEMENTS: usize = 64;
-/// Pages of the log (4 KB each) after which a writer folds it into the file. A load writes the last pages of each table and index in
-/// every transaction: folded less often, they go to the file less often. SQLite's own 1,000 make a first load a tenth slower.
-const FOLDED_AFTER: u32 = 4000;
+/// Threads for work of many pieces: one writes, others make ready what is written next.
+const THREADS: usize = 4;
 
 /// How the file is opened.
 #[derive(Clone, Debug)]
@@ -42,6 +45,8 @@ pub struct SqliteFile {
     /// Who writes next, first come first served: SQLite itself lets waiters look again now and then, and whoever looks at the right
     /// moment comes first.
     turn: Arc<Semaphore>,
+    /// Who may have a thread of his own.
+    threads: Semaphore,
 }
 
 /// Connections nobody uses.
@@ -69,7 +74,8 @@ impl Unused {
 impl SqliteFile {
     /// The file at `path`; nothing is opened yet.
     pub fn new(path: PathBuf, opening: Opening, busy: Duration) -> Arc<Self> {
-        Arc::new(Self { path, opening, busy, unused: Mutex::default(), turn: Arc::new(Semaphore::new(1)) })
+        let (turn, threads) = (Arc::new(Semaphore::new(1)), Semaphore::new(THREADS));
+        Arc::new(Self { path, opening, busy, unused: Mutex::default(), turn, threads })
     }
 
     /// Begins to read: several statements of one state.
@@ -81,6 +87,22 @@ impl SqliteFile {
     pub async fn writing(self: &Arc<Self>) -> sqlx::Result<FileTransaction> {
         let turn = self.turn.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         self.begin("BEGIN IMMEDIATE", Some(turn)).await
+    }
+
+    /// Does work that writes a lot on a thread of its own, if there is one: none of its pieces is handed to another thread and back,
+    /// where each would wait its turn among the tasks of the runtime, twice. There it is done to its end, also where nobody waits for
+    /// it any more. Nothing waits for a thread, as it may be what others who have one wait for.
+    pub async fn on_one_thread<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> sqlx::Result<T> {
+        let Ok(_thread) = self.threads.try_acquire() else { return Ok(work.await) };
+        let runtime = Handle::current();
+        blocking(move || {
+            MAY_BLOCK.set(true);
+            runtime.block_on(work)
+        })
+        .await
     }
 
     async fn begin(
@@ -108,9 +130,7 @@ impl SqliteFile {
         }?;
         connection.busy_timeout(self.busy)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.execute_batch(&format!(
-            "PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = {FOLDED_AFTER}"
-        ))?;
+        connection.execute_batch(&format!("PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}"))?;
         Ok(connection)
     }
 
@@ -170,8 +190,16 @@ impl Drop for FileTransaction {
     }
 }
 
+thread_local! {
+    /// Whether this is a thread of [`SqliteFile::on_one_thread`], where work is done on the spot.
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> sqlx::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|gone| match gone.try_into_panic() {
+    if MAY_BLOCK.get() {
+        return Ok(work());
+    }
+    spawn_blocking(work).await.map_err(|gone| match gone.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => sqlx::Error::WorkerCrashed,
     })
@@ -311,6 +339,35 @@ mod tests {
         assert!(futures::poll!(third.as_mut()).is_pending());
         drop(second);
         third.await.expect("its turn has come");
+    }
+
+    #[tokio::test]
+    async fn work_of_many_pieces_is_done_on_one_thread_and_where_none_is_left_all_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = file(&folder, false);
+        let own = file.clone();
+        let threads = file.on_one_thread(async move {
+            let mut threads = std::collections::HashSet::from([std::thread::current().id()]);
+            for _ in 0..3 {
+                let mut tx = own.writing().await.expect("a transaction");
+                threads.insert(tx.run(|_| Ok(std::thread::current().id())).await.expect("a thread"));
+            }
+            threads
+        });
+        let threads = threads.await.expect("it is done");
+        assert_eq!(threads.len(), 1);
+        assert!(!threads.contains(&std::thread::current().id()));
+
+        let behind = Arc::new(Semaphore::new(0));
+        let waits = || {
+            let behind = behind.clone();
+            file.on_one_thread(async move { behind.acquire().await.is_ok() })
+        };
+        let mut waiting = std::pin::pin!(futures::future::join_all((0..THREADS).map(|_| waits())));
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        let tell = behind.clone();
+        file.on_one_thread(async move { tell.add_permits(1) }).await.expect("it is done");
+        assert!(waiting.await.into_iter().all(|done| done.expect("it is done")));
     }
 
     #[tokio::test]

@@ -146,7 +146,8 @@ impl Groups {
             written.map(|counts| tell.send(counts).ok());
             Ok(written)
         };
-        let task = AbortOnDropHandle::new(tokio::spawn(write.in_current_span()));
+        let (db, write) = (work.syncer.db.clone(), Box::pin(write.in_current_span()));
+        let task = AbortOnDropHandle::new(tokio::spawn(async move { db.write_beside(write).await }));
         self.under_way.push_back(UnderWay { behind, task });
     }
 
