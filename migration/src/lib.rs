@@ -39,6 +39,7 @@ mod m20261122_000030_keep_feed_as_written;
 mod m20261122_000031_compress_large_values;
 mod m20261122_000032_thin_indexes;
 mod m20261122_000033_unlock_stores;
+mod m20261122_000034_drop_date_index;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
 /// a database with another program that uses the same library.
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000031_compress_large_values::Migration),
             Box::new(m20261122_000032_thin_indexes::Migration),
             Box::new(m20261122_000033_unlock_stores::Migration),
+            Box::new(m20261122_000034_drop_date_index::Migration),
         ]
     }
 

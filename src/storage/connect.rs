@@ -22,6 +22,8 @@ const SQLITE_BUSY: Duration = Duration::from_secs(30);
 const ROWS_AHEAD: usize = 500;
 /// Readers beside the one writer SQLite allows.
 const SQLITE_CONNECTIONS: u32 = 4;
+/// Bytes of a page of a new file: three or four lines of the feed fit into one, and its log is folded into it every 1,000 pages.
+const SQLITE_PAGE: u32 = 16 * 1024;
 /// A commit that returned survives a power cut (design §2, promise 4). NORMAL would lose the last ones, each page together
 /// with its checkpoint; it saves one flush a page, which no network notices.
 const SQLITE_SYNCHRONOUS: &str = "FULL";
@@ -134,6 +136,7 @@ async fn sqlite_pool(
 ) -> Result<(Pool, String), StorageError> {
     let file = options.get_filename().to_owned();
     let options = options
+        .page_size(SQLITE_PAGE)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("synchronous", opening.synchronous)
         .foreign_keys(true)

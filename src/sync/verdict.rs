@@ -81,7 +81,7 @@ async fn evidence(work: &AtWork<'_>) -> Result<Evidence, StorageError> {
     let listed = &work.checkpoint.listed;
     let swept = work.kind != RunKind::Incremental;
     let mut newest = work.checkpoint.newest;
-    if swept && listed.whole && work.cursor.edited.is_none() {
+    if swept && listed.whole && work.cursor.edited.is_none() && work.counts.unchanged > 0 {
         // Products that came as they are held were not looked at for their date.
         let edited = products::newest_edit(&work.syncer.db, work.store.id, newest.latest_believable()).await?;
         if let Some(edited) = edited {

@@ -225,7 +225,7 @@ async fn states_outside_of_the_known_ones_are_refused(db: TestDb) {
 }
 
 /// Migrations from the one on that lets runs be audits.
-const SINCE_AUDITS: u32 = 10;
+const SINCE_AUDITS: u32 = 11;
 
 async fn runs_of_before_stay_when_audits_come_and_go(db: TestDb) {
     let beside = db.opened_again().await;
@@ -318,6 +318,7 @@ async fn every_connection_has_our_settings(db: TestDb) {
     let settings: &[(&str, &str)] = match db.engine() {
         Engine::Sqlite => &[
             ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
+            ("SELECT CAST(page_size AS text) FROM pragma_page_size", "16384"),
             ("SELECT CAST(foreign_keys AS text) FROM pragma_foreign_keys", "1"),
             ("SELECT CAST(timeout AS text) FROM pragma_busy_timeout", "30000"),
         ],
