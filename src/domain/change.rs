@@ -88,7 +88,7 @@ impl Change {
                 Source::Text(place) => &product.texts[place],
                 Source::Child(child) => {
                     if !product.children[child].is_empty() {
-                        next(out, '{', before);
+                        next(out, b'{', before);
                         write_rows(&MEMBERS[child], &product.children[child], out);
                         out.push(']');
                     }
@@ -96,7 +96,7 @@ impl Change {
                 }
             };
             if !matches!(value, Value::Null) {
-                next(out, '{', before);
+                next(out, b'{', before);
                 write_value(value, out);
                 out.push(']');
             }
@@ -106,8 +106,8 @@ impl Change {
 }
 
 /// Writes what stands before a member or an element, with the comma unless it is the first after `opening`.
-fn next(out: &mut String, opening: char, before: &str) {
-    if !out.ends_with(opening) {
+fn next(out: &mut String, opening: u8, before: &str) {
+    if out.as_bytes().last() != Some(&opening) {
         out.push(',');
     }
     out.push_str(before);
@@ -116,10 +116,10 @@ fn next(out: &mut String, opening: char, before: &str) {
 fn write_rows(members: &[(String, usize)], rows: &[Row<'_>], out: &mut String) {
     out.push('[');
     for row in rows {
-        next(out, '[', "{");
+        next(out, b'[', "{");
         for (before, place) in members {
             if !matches!(row[*place], Value::Null) {
-                next(out, '{', before);
+                next(out, b'{', before);
                 write_value(&row[*place], out);
             }
         }

@@ -56,6 +56,13 @@ impl Value<'_> {
 /// A row of a child table, in the order of its columns.
 pub type Row<'a> = Vec<Value<'a>>;
 
+/// A row without values.
+#[must_use]
+pub fn empty_row(columns: usize) -> Row<'static> {
+    // `vec!` would clone the first value for each of the others.
+    std::iter::repeat_with(|| Value::Null).take(columns).collect()
+}
+
 /// A product with its child rows, in the order of [`super::catalogue`].
 ///
 /// Text is borrowed from the page it came in where possible. Child rows are sorted by their key; where the
@@ -102,8 +109,8 @@ impl Product<'_> {
     pub fn empty(inventory_id: i64) -> Self {
         Self {
             inventory_id,
-            fields: vec![Value::Null; PRODUCT.len()],
-            texts: vec![Value::Null; TEXTS.len()],
+            fields: empty_row(PRODUCT.len()),
+            texts: empty_row(TEXTS.len()),
             children: std::array::from_fn(|_| Vec::new()),
             answer: None,
         }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::scalar::{self, Read};
 use crate::domain::catalogue::{CHILD_TABLES, CHILDREN, Child, ChildTable, Column, Kind};
 use crate::domain::json::{self, Node};
-use crate::domain::product::{Product, Row, Value};
+use crate::domain::product::{Product, Row, Value, empty_row};
 
 /// A list of the answer and the table its elements go to.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Collection {
     /// One element to a row; the second part is the list of the quantity bands inside a price group.
     fn row<'t, 'a>(&self, element: Node<'t, 'a>, at: At) -> Result<(Row<'a>, Option<Node<'t, 'a>>), String> {
         let table = self.child.table();
-        let mut row = vec![Value::Null; table.columns.len()];
+        let mut row = empty_row(table.columns.len());
         let mut extra: Vec<(Cow<'a, str>, &'a str)> = Vec::new();
         let mut bands = None;
         let derived = DERIVED[self.child as usize];

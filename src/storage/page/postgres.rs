@@ -43,11 +43,11 @@ pub async fn insert(tx: &mut Session, rows: &Rows) -> sqlx::Result<()> {
         aliases.join(", "),
         rows.insert_tail()
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    let cells: Vec<Cell<'_>> = rows.cells().collect();
-    for (column, (_, kind)) in rows.columns.iter().enumerate() {
-        query = bind_column(query, *kind, cells.iter().skip(column).step_by(rows.columns.len()));
+    let mut columns: Vec<_> = kinds().map(|(_, kind)| Array::new(*kind, rows.len())).collect();
+    for (cell, column) in rows.cells().zip((0..columns.len()).cycle()) {
+        columns[column].push(cell);
     }
+    let query = columns.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, column| column.bind(query));
     query.execute(&mut **tx).await.map(drop)
 }
 
@@ -84,26 +84,64 @@ fn types(kind: CellKind) -> (&'static str, &'static str) {
     }
 }
 
-fn bind_column<'q, 'c>(
-    query: Statement<'q>,
-    kind: CellKind,
-    cells: impl Iterator<Item = &'c Cell<'c>>,
-) -> Statement<'q> {
-    /// The column's cells as the type that `$pattern` holds; a cell of another type cannot occur and would be NULL.
-    macro_rules! array {
-        ($pattern:pat => $value:expr) => {
-            query.bind(cells.map(|cell| if let $pattern = *cell { Some($value) } else { None }).collect::<Vec<_>>())
-        };
+/// The cells of one column.
+enum Array<'c> {
+    Bytes(Vec<Option<&'c [u8]>>),
+    Text(Vec<Option<&'c str>>),
+    Int(Vec<Option<i64>>),
+    Decimal(Vec<Option<String>>),
+    Bool(Vec<Option<bool>>),
+    Time(Vec<Option<DateTime<Utc>>>),
+    LocalTime(Vec<Option<NaiveDateTime>>),
+    Date(Vec<Option<NaiveDate>>),
+}
+
+impl<'c> Array<'c> {
+    /// None yet, with room for so many.
+    fn new(kind: CellKind, rows: usize) -> Self {
+        match kind {
+            CellKind::Bytes => Self::Bytes(Vec::with_capacity(rows)),
+            CellKind::Written | CellKind::Of(Kind::Text | Kind::Json) => Self::Text(Vec::with_capacity(rows)),
+            CellKind::Of(Kind::Int) => Self::Int(Vec::with_capacity(rows)),
+            CellKind::Of(Kind::Decimal) => Self::Decimal(Vec::with_capacity(rows)),
+            CellKind::Of(Kind::Bool) => Self::Bool(Vec::with_capacity(rows)),
+            CellKind::Of(Kind::Time) => Self::Time(Vec::with_capacity(rows)),
+            CellKind::Of(Kind::LocalTime) => Self::LocalTime(Vec::with_capacity(rows)),
+            CellKind::Of(Kind::Date) => Self::Date(Vec::with_capacity(rows)),
+        }
     }
-    match kind {
-        CellKind::Bytes => array!(Cell::Bytes(bytes) => bytes),
-        CellKind::Written | CellKind::Of(Kind::Text | Kind::Json) => array!(Cell::Text(text) => text),
-        CellKind::Of(Kind::Int) => array!(Cell::Int(number) => number),
-        CellKind::Of(Kind::Decimal) => array!(Cell::Decimal(number) => number.to_string()),
-        CellKind::Of(Kind::Bool) => array!(Cell::Bool(truth) => truth),
-        CellKind::Of(Kind::Time) => array!(Cell::Time(time) => time),
-        CellKind::Of(Kind::LocalTime) => array!(Cell::LocalTime(time) => time),
-        CellKind::Of(Kind::Date) => array!(Cell::Date(date) => date),
+
+    /// Adds a cell; one of another kind cannot occur and would be NULL.
+    fn push(&mut self, cell: Cell<'c>) {
+        /// The cell, if it is one that `$pattern` holds.
+        macro_rules! one {
+            ($pattern:pat => $value:expr) => {
+                if let $pattern = cell { Some($value) } else { None }
+            };
+        }
+        match self {
+            Self::Bytes(array) => array.push(one!(Cell::Bytes(bytes) => bytes)),
+            Self::Text(array) => array.push(one!(Cell::Text(text) => text)),
+            Self::Int(array) => array.push(one!(Cell::Int(number) => number)),
+            Self::Decimal(array) => array.push(one!(Cell::Decimal(number) => number.to_string())),
+            Self::Bool(array) => array.push(one!(Cell::Bool(truth) => truth)),
+            Self::Time(array) => array.push(one!(Cell::Time(time) => time)),
+            Self::LocalTime(array) => array.push(one!(Cell::LocalTime(time) => time)),
+            Self::Date(array) => array.push(one!(Cell::Date(date) => date)),
+        }
+    }
+
+    fn bind(self, query: Statement<'_>) -> Statement<'_> {
+        match self {
+            Self::Bytes(array) => query.bind(array),
+            Self::Text(array) => query.bind(array),
+            Self::Int(array) => query.bind(array),
+            Self::Decimal(array) => query.bind(array),
+            Self::Bool(array) => query.bind(array),
+            Self::Time(array) => query.bind(array),
+            Self::LocalTime(array) => query.bind(array),
+            Self::Date(array) => query.bind(array),
+        }
     }
 }
 
