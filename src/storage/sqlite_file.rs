@@ -46,7 +46,7 @@ pub struct SqliteFile {
     /// moment comes first.
     turn: Arc<Semaphore>,
     /// Who may have a thread of his own.
-    threads: Semaphore,
+    threads: Arc<Semaphore>,
 }
 
 /// Connections nobody uses.
@@ -74,7 +74,7 @@ impl Unused {
 impl SqliteFile {
     /// The file at `path`; nothing is opened yet.
     pub fn new(path: PathBuf, opening: Opening, busy: Duration) -> Arc<Self> {
-        let (turn, threads) = (Arc::new(Semaphore::new(1)), Semaphore::new(THREADS));
+        let (turn, threads) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(THREADS)));
         Arc::new(Self { path, opening, busy, unused: Mutex::default(), turn, threads })
     }
 
@@ -96,10 +96,12 @@ impl SqliteFile {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> sqlx::Result<T> {
-        let Ok(_thread) = self.threads.try_acquire() else { return Ok(work.await) };
+        let Ok(thread) = self.threads.clone().try_acquire_owned() else { return Ok(work.await) };
         let runtime = Handle::current();
         blocking(move || {
-            MAY_BLOCK.set(true);
+            // It is taken for as long as the work lasts, not for as long as somebody waits for it.
+            let _thread = thread;
+            let _may_block = MayBlock::begin();
             runtime.block_on(work)
         })
         .await
@@ -193,6 +195,22 @@ impl Drop for FileTransaction {
 thread_local! {
     /// Whether this is a thread of [`SqliteFile::on_one_thread`], where work is done on the spot.
     static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, this thread may block: it goes back to the runtime afterwards, for work of any kind.
+struct MayBlock;
+
+impl MayBlock {
+    fn begin() -> Self {
+        MAY_BLOCK.set(true);
+        Self
+    }
+}
+
+impl Drop for MayBlock {
+    fn drop(&mut self) {
+        MAY_BLOCK.set(false);
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> sqlx::Result<T> {
@@ -368,6 +386,7 @@ mod tests {
         let tell = behind.clone();
         file.on_one_thread(async move { tell.add_permits(1) }).await.expect("it is done");
         assert!(waiting.await.into_iter().all(|done| done.expect("it is done")));
+        assert_eq!(file.threads.available_permits(), THREADS, "they are given back");
     }
 
     #[tokio::test]

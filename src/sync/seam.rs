@@ -11,7 +11,7 @@
 //! or, when 2 was deleted                 6 7 8 9     holds none: something may have slipped, so ask further back
 //! ```
 //! Each page is a piece of the list as it was at one moment, without holes. Pieces that overlap cover everything that was there
-//! all along, whatever was added, edited or deleted meanwhile. The price are some products a page that are sent twice.
+//! all along, whatever was added, edited or deleted meanwhile. The price is that some products of each page are sent twice.
 //!
 //! `Page` and `Limit` only reach starts that are multiples of the limit, so the limit gives way: by up to a half downwards and, where
 //! the store bears it, a little upwards ([`stretched`]), so that a page still brings about as many new products as were wished

@@ -223,7 +223,7 @@ impl Rows {
         self.first = first;
     }
 
-    /// The cells, row after row, in pieces that each end with a row.
+    /// The cells, row after row, in pieces that each end with a row; a [`Cell::Numbered`] is the number it stands for.
     pub fn pieces(&self) -> impl Iterator<Item = impl Iterator<Item = Cell<'_>>> {
         let first = self.first;
         let told = move |cell| if let Cell::Numbered(behind) = cell { Cell::Int(first + behind) } else { cell };

@@ -44,7 +44,8 @@ fn bind(statement: &mut CachedStatement<'_>, place: usize, cell: Cell<'_>) -> ru
     let value = match cell {
         Cell::Null => ValueRef::Null,
         Cell::Text(text) => ValueRef::Text(text.as_bytes()),
-        Cell::Int(number) | Cell::Numbered(number) => ValueRef::Integer(number),
+        Cell::Int(number) => ValueRef::Integer(number),
+        Cell::Numbered(_) => unreachable!("rows give such a cell as the number it is"),
         Cell::Bool(truth) => ValueRef::Integer(truth.into()),
         Cell::Bytes(bytes) => ValueRef::Blob(bytes),
         Cell::Decimal(number) => {
