@@ -3,7 +3,8 @@
 //! To change the schema: add a file `mYYYYMMDD_NNNNNN_verb_noun.rs` with one change, up and down, and append it to
 //! [`Migrator::migrations`]. A released migration is never edited. A breaking change takes two releases: first
 //! expand (old and new program both work), then contract. All pending migrations run in one transaction, so none
-//! may need to be outside of one (`CREATE INDEX CONCURRENTLY`, for example).
+//! may need to be outside of one (`CREATE INDEX CONCURRENTLY`, for example). Who changes the columns of products has to make the view
+//! `product_changes` anew, which names all of them.
 
 pub use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait};
 
@@ -40,6 +41,7 @@ mod m20261122_000031_compress_large_values;
 mod m20261122_000032_thin_indexes;
 mod m20261122_000033_unlock_stores;
 mod m20261122_000034_drop_date_index;
+mod m20261122_000035_tell_added_once;
 
 /// The table that remembers which migrations were applied; not the library's default, because netosync may share
 /// a database with another program that uses the same library.
@@ -82,6 +84,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000032_thin_indexes::Migration),
             Box::new(m20261122_000033_unlock_stores::Migration),
             Box::new(m20261122_000034_drop_date_index::Migration),
+            Box::new(m20261122_000035_tell_added_once::Migration),
         ]
     }
 

@@ -8,7 +8,7 @@ use crate::columns::{Make, bigint, boolean, bytes, date, json, local_time, numer
 pub struct Migration;
 
 /// Columns that come from the store, in the order of the catalogue's description.
-const COLUMNS: &[(Make, &str)] = &[
+pub(crate) const COLUMNS: &[(Make, &str)] = &[
     (text, "sku"),
     (text, "parent_sku"),
     (text, "name"),

@@ -9,7 +9,7 @@ use crate::columns::{Make, bigint, text};
 pub struct Migration;
 
 /// Columns that come from the store, in the order of the catalogue's description.
-const COLUMNS: &[(Make, &str)] = &[
+pub(crate) const COLUMNS: &[(Make, &str)] = &[
     (text, "description"),
     (text, "short_description"),
     (text, "features"),

@@ -13,7 +13,7 @@ pub struct Migration;
 /// A table: its name, how many leading columns complete the key, its columns.
 type ChildTable = (&'static str, usize, &'static [(Make, &'static str)]);
 
-const TABLES: &[ChildTable] = &[
+pub(crate) const TABLES: &[ChildTable] = &[
     (
         "product_images",
         1,

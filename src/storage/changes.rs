@@ -7,9 +7,10 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use super::page::{Arg, Found, Transaction};
 use super::{Database, StorageError};
 use crate::domain::store::NETO;
-use crate::entity::{product_changes, record_changes, stores};
+use crate::entity::{record_changes, stores};
 
 /// One line of the feed.
 #[derive(Clone, Debug)]
@@ -65,11 +66,10 @@ pub async fn after(
         return Err(StorageError::ChangesAhead { seq, last });
     }
     let lines = if store.connector == NETO {
-        of_products(db, store_id, after.unwrap_or(0), limit).await
+        of_products(db, store_id, after.unwrap_or(0), limit).await.map_err(StorageError::sql(DOING))?
     } else {
-        of_records(db, store_id, after.unwrap_or(0), limit).await
+        of_records(db, store_id, after.unwrap_or(0), limit).await.map_err(StorageError::query(DOING))?
     };
-    let lines = lines.map_err(StorageError::query(DOING))?;
     if let Some(after) = after {
         let first = lines.first().map_or(last + 1, |line| line.seq);
         if first > after + 1 {
@@ -94,15 +94,36 @@ async fn store(db: &Database, store_id: i64) -> Result<stores::Model, StorageErr
     store.ok_or_else(|| StorageError::UnknownStore { name: format!("number {store_id}") })
 }
 
-async fn of_products(db: &Database, store_id: i64, after: i64, limit: u64) -> Result<Vec<ChangeLine>, DbErr> {
-    use product_changes::{Column, Entity, Model};
-    let find = Entity::find().filter(Column::StoreId.eq(store_id)).filter(Column::Seq.gt(after));
-    let rows = find.order_by_asc(Column::Seq).limit(limit).all(db.orm()).await?;
-    let line = |row: Model| {
-        let Model { seq, inventory_id, sku, kind, fields, run_id, at, .. } = row;
-        ChangeLine { seq, subject: Subject::Product { inventory_id, sku }, kind, fields, run_id, at }
+/// Lines that leave out what their product had are told by its rows, in the state of the database in which the lines were read.
+async fn of_products(db: &Database, store_id: i64, after: i64, limit: u64) -> sqlx::Result<Vec<ChangeLine>> {
+    const SQL: &str = "/* changes */ SELECT seq, inventory_id, sku, kind, CAST(fields AS text), run_id, at, \
+         kind = 'added' AND fields IS NULL FROM product_change_lines \
+         WHERE store_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    let mut tx = Transaction::snapshot(db).await?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = tx.fetch(SQL, &[Arg::Int(store_id), Arg::Int(after), Arg::Int(limit)]).await?;
+    let mut left_out = Vec::new();
+    for row in &rows {
+        if row.truth(7)? {
+            left_out.push(row.int(1)?);
+        }
+    }
+    let told = tx.told(store_id, &left_out).await?;
+    let line = |row: &Found| {
+        let inventory_id = row.int(1)?;
+        let written = row.text(4)?;
+        let fields = if row.truth(7)? { told.get(&inventory_id) } else { written.as_ref() };
+        let fields = fields.map(|text| serde_json::from_str(text)).transpose();
+        Ok(ChangeLine {
+            seq: row.int(0)?,
+            subject: Subject::Product { inventory_id, sku: row.text(2)? },
+            kind: row.some_text(3)?,
+            fields: fields.map_err(|error| sqlx::Error::Decode(error.into()))?,
+            run_id: row.int_or_null(5)?,
+            at: row.time(6)?,
+        })
     };
-    Ok(rows.into_iter().map(line).collect())
+    rows.iter().map(line).collect()
 }
 
 async fn of_records(db: &Database, store_id: i64, after: i64, limit: u64) -> Result<Vec<ChangeLine>, DbErr> {

@@ -75,7 +75,7 @@ impl Scratch {
     /// # Errors
     /// [`StorageError::Query`].
     pub async fn restored(&self) -> Result<i64, StorageError> {
-        let sql = "/* restored */ SELECT (SELECT COUNT(*) FROM product_changes WHERE kind = 'restored') \
+        let sql = "/* restored */ SELECT (SELECT COUNT(*) FROM product_change_lines WHERE kind = 'restored') \
              + (SELECT COUNT(*) FROM record_changes WHERE kind = 'restored')";
         let statement = Statement::from_string(self.db.orm().get_database_backend(), sql);
         let row =

@@ -38,7 +38,7 @@ pub async fn remove_store(db: &Database, name: &str) -> Result<(), StorageError>
         execute(&transaction, sql, row.id).await?;
     }
     // Not all of these have a foreign key; all others go with the store by theirs.
-    for table in CHILDREN.iter().map(|child| child.name).chain(["product_texts", "product_changes", "products"]) {
+    for table in CHILDREN.iter().map(|child| child.name).chain(["product_texts", "product_change_lines", "products"]) {
         execute(&transaction, &format!("DELETE FROM {table} WHERE store_id = $1"), row.id).await?;
     }
     row.delete(&transaction).await.map_err(failed())?;

@@ -9,6 +9,7 @@ mod decimals;
 mod drift;
 mod fakes;
 mod feed;
+mod feed_lines;
 mod group_writes;
 mod import;
 mod import_failing;

@@ -128,7 +128,7 @@ async fn many_go_in_batches_and_several_may_prune_at_once(db: TestDb) {
 async fn add_lines(db: &TestDb, store: i64, days: &[i64]) {
     for (seq, days) in (1..).zip(days) {
         let at = (db.clock().now() - TimeDelta::days(*days)).to_rfc3339();
-        let sql = "INSERT INTO product_changes (store_id, seq, inventory_id, kind, at) VALUES";
+        let sql = "INSERT INTO product_change_lines (store_id, seq, inventory_id, kind, at) VALUES";
         execute(db, &format!("{sql} ({store}, {seq}, 7, 'changed', '{at}')")).await;
     }
     execute(db, &format!("UPDATE stores SET change_seq = {} WHERE id = {store}", days.len())).await;

@@ -12,7 +12,7 @@ use netosync::storage::wake::Wakeups;
 use netosync::storage::{Database, Engine, lease};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::mirrored::{execute, texts};
+use crate::support::mirrored::{execute, plan};
 use crate::support::world::World;
 use crate::support::{TestDb, on_both_engines, watch};
 
@@ -287,20 +287,7 @@ async fn the_questions_of_every_moment_are_answered_by_an_index(db: TestDb) {
         (attach, "runs_one_unfinished"),
         (old, "runs_finished"),
     ] {
-        let plan = match db.engine() {
-            Engine::Sqlite => {
-                use netosync::storage::Pools;
-                use sqlx::Row as _;
-                let Pools::Sqlite(pool) = db.pools() else { unreachable!() };
-                let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-                let rows = sqlx::query(explain).fetch_all(pool).await.expect(sql);
-                rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
-            }
-            Engine::Postgres => {
-                let rows = texts(&db, &format!("EXPLAIN {sql}")).await;
-                rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n")
-            }
-        };
+        let plan = plan(&db, sql).await;
         assert!(index.split('|').any(|index| plan.contains(index)), "{sql}\n{plan}");
         assert!(!plan.contains("SCAN runs\n") && !plan.contains("Seq Scan on runs"), "{sql}\n{plan}");
     }

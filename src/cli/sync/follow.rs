@@ -102,10 +102,11 @@ type Outcome = Result<Run, CliError>;
 struct Followed {
     store: Store,
     run_id: i64,
-    bar: StoreProgress,
+    /// From the first look on.
+    bar: Option<StoreProgress>,
     told: Told,
-    /// Whether it was looked at before. Whoever attached leaves the first grip to the one who queued it.
-    may_take: bool,
+    /// Whether we have queued it ourselves.
+    queued: bool,
     /// Whether it is in our own hands.
     ours: bool,
     /// How often it was in our hands and came back unfinished.
@@ -212,9 +213,23 @@ impl Follower<'_> {
         if !inserted {
             info!(run.id = run.id, store.name = store.name, "attached to the unfinished run");
         }
-        let bar = self.progress.store(self.app, self.db, store, &run, inserted).await?;
-        let told = Told::default();
-        Ok(Followed { store: store.clone(), run_id: run.id, bar, told, may_take: inserted, ours: false, rests: 0 })
+        let (store, told) = (store.clone(), Told::default());
+        Ok(Followed { store, run_id: run.id, bar: None, told, queued: inserted, ours: false, rests: 0 })
+    }
+
+    /// Takes a run that is there `to_take`, and says where it stands. At the first look it is found out meanwhile what to expect of it,
+    /// which is to read what is held: the run does not wait for that, and whoever attached leaves this grip to the one who queued it.
+    async fn grip(&mut self, one: &mut Followed, run: &Run, to_take: bool) -> Result<(), CliError> {
+        let (progress, hands) = (self.progress, &mut self.hands);
+        let (bar, taken) = if let Some(bar) = one.bar.take() {
+            (Ok(bar), if to_take { hands.take(run.id).await } else { Ok(false) })
+        } else {
+            let take = async { if to_take && one.queued { hands.take(run.id).await } else { Ok(false) } };
+            tokio::join!(progress.store(self.app, self.db, &one.store, run, one.queued), take)
+        };
+        one.ours |= taken?;
+        one.bar.insert(bar?).update(self.db, run, self.app.now()).await?;
+        Ok(())
     }
 
     /// Does what is to be done about one run, as it now is; gives the outcome once there is one.
@@ -229,7 +244,8 @@ impl Follower<'_> {
             let error = CliError::new(Exit::Failed, "the run is gone: the store was removed meanwhile");
             return Ok(Some(Err(error)));
         };
-        one.bar.update(self.db, &run, self.app.now()).await?;
+        let there = run.is_claimable(self.app.now()) && !served && !one.ours && self.hands.free() > 0;
+        self.grip(one, &run, there && !stopping).await?;
         if !run.state.unfinished() && !self.wish.is_met_by(&run) && !stopping {
             info!(
                 run.id = run.id,
@@ -244,15 +260,7 @@ impl Follower<'_> {
         if !run.state.unfinished() {
             return Ok(Some(Ok(run)));
         }
-        if one.ours || stopping {
-            return Ok(None);
-        }
-        let may_take = std::mem::replace(&mut one.may_take, true);
-        let now = self.app.now();
-        if run.is_claimable(now) && !served && self.hands.free() > 0 {
-            if may_take && self.hands.take(run.id).await? {
-                one.ours = true;
-            }
+        if one.ours || stopping || there {
             return Ok(None);
         }
         if one.rests > (self.app.config.worker.max_attempts + self.app.config.auth.canary_tries).cast_signed()
@@ -263,7 +271,7 @@ impl Follower<'_> {
             let error = CliError::new(Exit::Unavailable, format!("{said}; the run stays queued until {until}"));
             return Ok(Some(Err(error)));
         }
-        one.told.waiting(&one.store.name, &run, now);
+        one.told.waiting(&one.store.name, &run, self.app.now());
         Ok(None)
     }
 }

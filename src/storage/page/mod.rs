@@ -46,10 +46,13 @@ fn from_text(kind: Kind, text: String) -> sqlx::Result<Value<'static>> {
     let broken = |error: &dyn std::fmt::Display| sqlx::Error::Decode(format!("{text:?}: {error}").into());
     Ok(match kind {
         Kind::Decimal => {
-            let number = if text.contains(['e', 'E']) {
-                rust_decimal::Decimal::from_scientific(&text)
-            } else {
-                rust_decimal::Decimal::from_str_exact(&text)
+            let number = match text.split_once(['e', 'E']) {
+                // A zero behind the last digit counts as one digit more, of which there may be 28.
+                Some((digits, exponent)) => {
+                    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+                    rust_decimal::Decimal::from_scientific(&format!("{digits}e{exponent}"))
+                }
+                None => rust_decimal::Decimal::from_str_exact(&text),
             };
             Value::Decimal(number.map_err(|error| broken(&error))?)
         }

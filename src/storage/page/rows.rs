@@ -124,7 +124,7 @@ impl Rows {
         Self::new(table.name, [STORE, PRODUCT_KEY].into_iter().chain(columns), 2 + table.key, Conflict::Fail)
     }
 
-    /// No rows yet for `product_changes`.
+    /// No rows yet for `product_change_lines`.
     pub fn changes() -> Self {
         let columns = [
             STORE,
@@ -136,7 +136,7 @@ impl Rows {
             ("run_id", CellKind::Of(Kind::Int)),
             ("at", CellKind::Of(Kind::Time)),
         ];
-        Self::new("product_changes", columns, 2, Conflict::Fail)
+        Self::new("product_change_lines", columns, 2, Conflict::Fail)
     }
 
     /// No rows yet for `records`.

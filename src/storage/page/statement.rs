@@ -73,6 +73,22 @@ impl Found {
         }
     }
 
+    /// A whole number, or NULL.
+    pub fn int_or_null(&self, column: usize) -> sqlx::Result<Option<i64>> {
+        match self.value(column, Kind::Int)? {
+            Value::Int(number) => Ok(Some(number)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A time of a column that has no NULL.
+    pub fn time(&self, column: usize) -> sqlx::Result<DateTime<Utc>> {
+        match self.value(column, Kind::Time)? {
+            Value::Time(time) => Ok(time),
+            other => Err(sqlx::Error::Decode(format!("{other:?} is no time").into())),
+        }
+    }
+
     /// A truth value.
     pub fn truth(&self, column: usize) -> sqlx::Result<bool> {
         match self {

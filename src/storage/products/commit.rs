@@ -91,8 +91,9 @@ async fn write(
     }
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
     let plan = Plan::new(source, &page.products, &known);
-    let old = tx.load(store_id, &plan.touched()).await?;
-    let mut writes = plan.writes(&page.products, &old);
+    let touched = plan.touched();
+    let (old, left_out) = (tx.load(store_id, &touched).await?, tx.left_out(store_id, &touched).await?);
+    let mut writes = plan.writes(&page.products, &old, &left_out);
     // What is written is packed, and may have to wait.
     drop((page.products, old));
 
@@ -119,6 +120,7 @@ async fn write(
     if !writes.steps.is_empty() {
         tx.rows(store_id, &writes.added, writes.steps).await?;
     }
+    tx.write_out(store_id, &writes.written_out).await?;
     tx.feed(store_id, writes.feed).await?;
     tx.hash(store_id, &writes.unhashed).await?;
     tx.quarantine(page.lease, page.quarantined, page.now).await?;

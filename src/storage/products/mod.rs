@@ -5,6 +5,7 @@
 
 mod commit;
 mod copy;
+mod feed;
 mod known;
 mod removal;
 mod replay;

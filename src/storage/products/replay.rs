@@ -74,8 +74,10 @@ async fn write(
     let ids: Vec<i64> = products.iter().map(|product| product.inventory_id).collect();
     let known = tx.known(store_id, &ids).await?;
     let source = Source { store_id, run_id: None, now };
-    let writes = Plan::new(source, &products, &known).writes(&products, &stored);
+    let left_out = tx.left_out(store_id, &ids).await?;
+    let writes = Plan::new(source, &products, &known).writes(&products, &stored, &left_out);
     tx.rows(store_id, &writes.added, writes.steps).await?;
+    tx.write_out(store_id, &writes.written_out).await?;
     tx.feed(store_id, writes.feed).await?;
     tx.commit().await?;
     let replayed = products.len() as u64;

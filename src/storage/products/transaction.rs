@@ -5,11 +5,16 @@
 use chrono::{DateTime, Utc};
 
 use super::writes::{Step, Unhashed};
-use crate::domain::catalogue::{CHILDREN, Kind};
+use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
-use crate::domain::product::{AnswerHash, Value};
+use crate::domain::product::AnswerHash;
 use crate::domain::run::Lease;
-use crate::storage::page::{Arg, Cell, Found, Rows, Transaction};
+use crate::storage::page::{Arg, Cell, Rows, Transaction};
+
+/// Lines of the feed that are told by the rows of their product. SQLite uses the index of that only for these very words.
+pub(super) const LEFT_OUT: &str = "kind = 'added' AND fields IS NULL";
+/// The table they are in.
+const LINES: &str = "product_change_lines";
 
 /// Runs of a store that are not at their end.
 const UNFINISHED: &str =
@@ -34,19 +39,29 @@ impl Transaction {
     async fn clear(&mut self, store_id: i64, added: &[i64]) -> sqlx::Result<()> {
         let (Some(first), Some(last)) = (added.iter().min(), added.iter().max()) else { return Ok(()) };
         let tables = || CHILDREN.iter().map(|table| table.name).chain(["product_texts"]);
-        let looks: Vec<_> = tables()
-            .map(|table| {
-                format!(
-                    "SELECT '{table}' WHERE EXISTS \
-                     (SELECT 1 FROM {table} WHERE store_id = $1 AND inventory_id BETWEEN $2 AND $3)"
-                )
-            })
-            .collect();
+        let look = |table: &str, of: &str| {
+            format!(
+                "SELECT '{table}' WHERE EXISTS \
+                 (SELECT 1 FROM {table} WHERE store_id = $1 AND inventory_id BETWEEN $2 AND $3{of})"
+            )
+        };
+        let looks: Vec<_> =
+            tables().map(|table| look(table, "")).chain([look(LINES, &format!(" AND {LEFT_OUT}"))]).collect();
         let sql = format!("/* commit_page */ {}", looks.join(" UNION ALL "));
         let left = self.fetch(sql, &[Arg::Int(store_id), Arg::Int(*first), Arg::Int(*last)]).await?;
         let left = left.iter().map(|row| row.some_text(0)).collect::<sqlx::Result<Vec<_>>>()?;
         for table in tables().filter(|table| left.iter().any(|left| left == table)) {
             self.delete(table, "store_id", store_id, added).await?;
+        }
+        if left.iter().any(|left| left == LINES) {
+            // What their lines have left out is lost; the rows that come now are told by other lines.
+            let sql = format!(
+                "/* commit_page */ UPDATE {LINES} SET fields = '{{}}' \
+                 WHERE store_id = $1 AND inventory_id {}{} AND {LEFT_OUT}",
+                self.among(),
+                self.between(added)
+            );
+            self.execute(sql, &[Arg::Int(store_id), Arg::Ints(added)]).await?;
         }
         Ok(())
     }
@@ -175,11 +190,7 @@ impl Transaction {
             self.among()
         );
         let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
-        let since = |row: &Found| match row.value(1, Kind::Time)? {
-            Value::Time(since) => Ok((row.int(0)?, since)),
-            other => Err(sqlx::Error::Decode(format!("{other:?} is no time").into())),
-        };
-        rows.iter().map(since).collect()
+        rows.iter().map(|row| Ok((row.int(0)?, row.time(1)?))).collect()
     }
 
     async fn delete(&mut self, table: &str, of: &str, owner: i64, ids: &[i64]) -> sqlx::Result<()> {

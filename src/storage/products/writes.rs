@@ -1,7 +1,6 @@
 //! What a page changes: which of its products have to be written, their rows, table by table, and the lines of the feed.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
@@ -63,8 +62,7 @@ struct Hashes {
 pub(super) type Unhashed = (i64, ContentHash, Option<AnswerHash>);
 
 impl Plan {
-    /// What is done with all of a new product is done while it is in the processor's cache: it is hashed, its rows are packed, its line
-    /// of the feed is written.
+    /// What is done with all of a new product is done while it is in the processor's cache: it is hashed, its rows are packed.
     pub(super) fn new(source: Source, products: &[Product<'_>], known: &HashMap<i64, Known>) -> Self {
         let (added, touched, unhashed) = (Vec::new(), Vec::new(), Vec::new());
         let mut plan = Self { added, touched, unhashed, tables: Tables::new(source) };
@@ -93,15 +91,27 @@ impl Plan {
         self.touched.iter().map(|touched| touched.id).collect()
     }
 
-    /// With what changes of those that are held; of these `old` is what is held.
-    pub(super) fn writes(self, products: &[Product<'_>], old: &HashMap<i64, Product<'static>>) -> Writes {
+    /// With what changes of those that are held; of these `old` is what is held, and `left_out` the numbers of the lines that are told
+    /// by that.
+    pub(super) fn writes(
+        self,
+        products: &[Product<'_>],
+        old: &HashMap<i64, Product<'static>>,
+        left_out: &HashMap<i64, i64>,
+    ) -> Writes {
         let Self { added, touched, unhashed, mut tables } = self;
+        let mut written_out = Vec::with_capacity(left_out.len());
         for Touched { place, id, removed, hashes } in &touched {
-            let kind = if *removed { "restored" } else { "changed" };
-            tables.change(&old[id], &products[*place], hashes, kind);
+            let (old, kind) = (&old[id], if *removed { "restored" } else { "changed" });
+            if let Some(seq) = left_out.get(id) {
+                let mut fields = String::new();
+                Change::added(old, &mut fields);
+                written_out.push((*seq, fields));
+            }
+            tables.change(old, &products[*place], hashes, kind);
         }
         let (steps, feed) = tables.steps();
-        Writes { added, updated: touched.len(), unhashed, steps, feed }
+        Writes { added, updated: touched.len(), unhashed, steps, written_out, feed }
     }
 }
 
@@ -114,7 +124,9 @@ pub(super) struct Writes {
     pub(super) unhashed: Vec<Unhashed>,
     /// What is done to the tables of products, in this order.
     pub(super) steps: Vec<Step>,
-    /// Lines of the change feed.
+    /// Lines of the change feed that have left out what changes now: their numbers, and that.
+    pub(super) written_out: Vec<(i64, String)>,
+    /// New lines of the change feed.
     pub(super) feed: Rows,
 }
 
@@ -138,8 +150,6 @@ struct Tables {
     /// Products whose rows of a child table are replaced, for each child table.
     replaced: Vec<Vec<i64>>,
     feed: Rows,
-    /// What a line of the feed says, while it is written.
-    fields: String,
 }
 
 impl Tables {
@@ -153,7 +163,6 @@ impl Tables {
             children: CHILDREN.iter().map(Rows::children).collect(),
             replaced: vec![Vec::new(); CHILDREN.len()],
             feed: Rows::changes(),
-            fields: String::new(),
         }
     }
 
@@ -165,7 +174,7 @@ impl Tables {
         for child in 0..CHILDREN.len() {
             self.child(product, child);
         }
-        self.tell(product, "added", |fields| Change::added(product, fields));
+        self.tell(product, "added", None);
     }
 
     /// A product that is held and changes.
@@ -180,8 +189,7 @@ impl Tables {
             self.replaced[child].push(product.inventory_id);
             self.child(product, child);
         }
-        let fields = serde_json::Value::from(change.fields);
-        self.tell(product, kind, |text| write!(text, "{fields}").expect("a String takes every write"));
+        self.tell(product, kind, Some(&serde_json::Value::from(change.fields).to_string()));
     }
 
     fn child(&mut self, product: &Product<'_>, child: usize) {
@@ -195,18 +203,16 @@ impl Tables {
         [Cell::Int(self.source.store_id), Cell::Int(product.inventory_id)]
     }
 
-    /// A line of the feed; `fields` writes which columns it is about, each with its old and new value.
-    fn tell(&mut self, product: &Product<'_>, kind: &'static str, fields: impl FnOnce(&mut String)) {
+    /// A line of the feed; `fields` is which columns it is about, each with its old and new value, unless it leaves that out.
+    fn tell(&mut self, product: &Product<'_>, kind: &'static str, fields: Option<&str>) {
         let Source { store_id, run_id, now } = self.source;
-        self.fields.clear();
-        fields(&mut self.fields);
         let line = [
             Cell::Int(store_id),
             Cell::Numbered(self.feed.len() as i64),
             Cell::Int(product.inventory_id),
             product.sku().map_or(Cell::Null, Cell::Text),
             Cell::Text(kind),
-            Cell::Text(&self.fields),
+            fields.map_or(Cell::Null, Cell::Text),
             run_id.map_or(Cell::Null, Cell::Int),
             Cell::Time(now),
         ];

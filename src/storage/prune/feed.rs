@@ -13,7 +13,7 @@ const STAYS: &str = "line.at >= $1 OR line.at >= $2 AND line.seq > COALESCE(\
     (SELECT MIN(consumers.seq) FROM consumers WHERE consumers.store_id = line.store_id), line.seq)";
 
 /// The tables the feed is in; a store has lines in one of them.
-const TABLES: [&str; 2] = ["product_changes", "record_changes"];
+const TABLES: [&str; 2] = ["product_change_lines", "record_changes"];
 
 /// Forgets one batch.
 pub async fn batch(db: &Database, cutoffs: &Cutoffs) -> Result<u64, StorageError> {

@@ -37,6 +37,21 @@ pub async fn execute(db: &Database, sql: &str) {
     }
 }
 
+/// How the database would go about a query.
+pub async fn plan(db: &Database, sql: &str) -> String {
+    match db.pools() {
+        Pools::Sqlite(pool) => {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let rows = sqlx::query(explain).fetch_all(pool).await.expect(sql);
+            rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+        }
+        Pools::Postgres(_) => {
+            let rows = texts(db, &format!("EXPLAIN {sql}")).await;
+            rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
 /// The store's products that are not removed, with all their rows, by key.
 pub async fn products(db: &Database, store_id: i64) -> BTreeMap<i64, Product<'static>> {
     let mut products = BTreeMap::new();

@@ -13,6 +13,7 @@ pub mod described;
 pub mod dump;
 pub mod fakes;
 pub mod fleet;
+pub mod group;
 pub mod hook;
 pub mod http;
 pub mod mirrored;

@@ -75,7 +75,7 @@ fn empty(like: &Json) -> Json {
 }
 
 /// JSON columns as JSON: PostgreSQL writes their text in its own way.
-fn parsed(fields: Map<String, Json>) -> Map<String, Json> {
+pub fn parsed(fields: Map<String, Json>) -> Map<String, Json> {
     let parse = |(name, value): (String, Json)| match value {
         Json::String(text) if matches!(name.as_str(), "misc" | "extra") => {
             (name, serde_json::from_str(&text).expect("JSON"))

@@ -14,7 +14,7 @@ pub async fn begin(db: &Database) {
         execute(db, note).await;
     }
     let children = CHILDREN.iter().map(|table| table.name);
-    for table in ["products", "product_texts", "product_changes", "quarantine"].into_iter().chain(children) {
+    for table in ["products", "product_texts", "product_change_lines", "quarantine"].into_iter().chain(children) {
         match db.engine() {
             Engine::Postgres => {
                 let trigger = format!(

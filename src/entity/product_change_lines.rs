@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
-/// A row of `product_changes`; what its columns mean is said once, in `storage::dictionary`.
+/// A row of `product_change_lines`; what its columns mean is said once, in `storage::dictionary`.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-#[sea_orm(table_name = "product_changes")]
+#[sea_orm(table_name = "product_change_lines")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub store_id: i64,
