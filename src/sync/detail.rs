@@ -61,7 +61,10 @@ async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
         };
         let (items, bytes) = (read.records, read.bytes);
         match listing.judge(ask, read) {
-            Turn::Piece(piece) => take_in(work, groups, &listing, piece, held.as_deref()).await?,
+            Turn::Piece(piece) => {
+                groups.open.bytes += bytes * piece.products.len() / items.max(1);
+                take_in(work, groups, &listing, piece, held.as_deref()).await?;
+            }
             Turn::Again => continue,
             Turn::End(upto) => {
                 groups.store(work).await?;

@@ -1,5 +1,5 @@
-//! Pages of a list that are stored together: with `fetch.in_flight` at 1 each by itself, so that a crash repeats one page at most;
-//! above it as many as come while the database is busy, up to `fetch.group_products` and so much time. They are stored in the order
+//! Pages of a list that are stored together: with `fetch.in_flight` at 1 each by itself, so that a crash repeats one page at most; above
+//! it as many as come while the database is busy, up to `fetch.group_products`, so many bytes and so much time. They are stored in the order
 //! of the list, with the checkpoint behind the last of them; while one group is being stored, the next is made ready.
 
 use std::collections::VecDeque;
@@ -19,6 +19,8 @@ use crate::domain::run::{Checkpoint, Counts};
 use crate::storage::StorageError;
 use crate::storage::products::Quarantined;
 
+/// Products wait no longer to be stored once their records are so many bytes: what waits takes about three times the memory.
+const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// Pages wait no longer to be stored.
 const LONGEST: Duration = Duration::from_millis(250);
 /// Groups on their way into the database at once.
@@ -35,6 +37,8 @@ pub fn products_waiting(work: &AtWork<'_>) -> u32 {
 pub struct Group {
     /// Products to store.
     pub products: Vec<Product<'static>>,
+    /// Bytes of the records that tell them, about.
+    pub bytes: usize,
     /// Records that are none.
     pub quarantined: Vec<Quarantined<'static>>,
     /// What was found and is left for later.
@@ -119,7 +123,8 @@ impl Groups {
     }
 
     fn begin(&mut self, work: &AtWork<'_>) {
-        let Group { products, quarantined, found, seen, unchanged, pages, behind } = std::mem::take(&mut self.open);
+        let Group { products, quarantined, found, seen, unchanged, pages, behind, bytes: _ } =
+            std::mem::take(&mut self.open);
         let Some((checkpoint, _)) = behind else { return };
         let behind = work.with_budget(checkpoint);
         let (tell, counts) = oneshot::channel();
@@ -176,6 +181,7 @@ impl Group {
         let rows = self.products.len() + self.quarantined.len() + self.found.len();
         let waits = |since: &Instant| work.syncer.clock.instant() - *since >= LONGEST;
         rows >= most
+            || self.bytes >= MOST_BYTES
             || (rows >= most / 2 && !more)
             || work.stop.is_cancelled()
             || self.behind.as_ref().is_some_and(|(_, since)| waits(since))

@@ -90,12 +90,12 @@ async fn write(
         }
     }
     let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
-    let plan = Plan::new(source, &page.products, &known);
+    let plan = Plan::new(source, page.products, &known);
     let touched = plan.touched();
     let (old, left_out) = (tx.load(store_id, &touched).await?, tx.left_out(store_id, &touched).await?);
-    let mut writes = plan.writes(&page.products, &old, &left_out);
+    let mut writes = plan.writes(&old, &left_out);
     // What is written is packed, and may have to wait.
-    drop((page.products, old));
+    drop(old);
 
     let counts = match db.engine() {
         Engine::Postgres => {

@@ -75,12 +75,12 @@ async fn write(
     let known = tx.known(store_id, &ids).await?;
     let source = Source { store_id, run_id: None, now };
     let left_out = tx.left_out(store_id, &ids).await?;
-    let writes = Plan::new(source, &products, &known).writes(&products, &stored, &left_out);
+    let replayed = products.len() as u64;
+    let writes = Plan::new(source, products, &known).writes(&stored, &left_out);
     tx.rows(store_id, &writes.added, writes.steps).await?;
     tx.write_out(store_id, &writes.written_out).await?;
     tx.feed(store_id, writes.feed).await?;
     tx.commit().await?;
-    let replayed = products.len() as u64;
     Ok(Some(Replayed { replayed, superseded: all as u64 - replayed }))
 }
 

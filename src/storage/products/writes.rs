@@ -35,19 +35,17 @@ pub(super) struct Source {
 }
 
 /// What is written of the new products of a page, and which of the others have to be written too.
-pub(super) struct Plan {
+pub(super) struct Plan<'p> {
     /// Products that are new.
     added: Vec<i64>,
-    touched: Vec<Touched>,
+    touched: Vec<Touched<'p>>,
     unhashed: Vec<Unhashed>,
     tables: Tables,
 }
 
 /// A product that is held and changes.
-struct Touched {
-    /// Its place in the page.
-    place: usize,
-    id: i64,
+struct Touched<'p> {
+    product: Product<'p>,
     removed: bool,
     hashes: Hashes,
 }
@@ -61,21 +59,23 @@ struct Hashes {
 /// An unchanged product without the hashes that an early version did not have: its ID, and those.
 pub(super) type Unhashed = (i64, ContentHash, Option<AnswerHash>);
 
-impl Plan {
-    /// What is done with all of a new product is done while it is in the processor's cache: it is hashed, its rows are packed.
-    pub(super) fn new(source: Source, products: &[Product<'_>], known: &HashMap<i64, Known>) -> Self {
+impl<'p> Plan<'p> {
+    /// What is done with all of a new product is done while it is in the processor's cache: it is hashed, its rows are packed, and it is let
+    /// go.
+    pub(super) fn new(source: Source, products: Vec<Product<'p>>, known: &HashMap<i64, Known>) -> Self {
         let (added, touched, unhashed) = (Vec::new(), Vec::new(), Vec::new());
         let mut plan = Self { added, touched, unhashed, tables: Tables::new(source) };
-        for (place, product) in products.iter().enumerate() {
+        for product in products {
             let (id, content) = (product.inventory_id, product.content_hash());
-            let hashes = || Hashes { content, light: light::hash(product) };
+            let hashes = || Hashes { content, light: light::hash(&product) };
             match known.get(&id) {
                 None => {
                     plan.added.push(id);
-                    plan.tables.add(product, &hashes());
+                    plan.tables.add(&product, &hashes());
                 }
                 Some(known) if known.hash != content || known.removed => {
-                    plan.touched.push(Touched { place, id, removed: known.removed, hashes: hashes() });
+                    let hashes = hashes();
+                    plan.touched.push(Touched { product, removed: known.removed, hashes });
                 }
                 Some(known) if !known.light || !known.told && product.answer.is_some() => {
                     plan.unhashed.push((id, hashes().light, product.answer));
@@ -88,27 +88,22 @@ impl Plan {
 
     /// Products that are held and change: [`Plan::writes`] wants to see what is held.
     pub(super) fn touched(&self) -> Vec<i64> {
-        self.touched.iter().map(|touched| touched.id).collect()
+        self.touched.iter().map(|touched| touched.product.inventory_id).collect()
     }
 
     /// With what changes of those that are held; of these `old` is what is held, and `left_out` the numbers of the lines that are told
     /// by that.
-    pub(super) fn writes(
-        self,
-        products: &[Product<'_>],
-        old: &HashMap<i64, Product<'static>>,
-        left_out: &HashMap<i64, i64>,
-    ) -> Writes {
+    pub(super) fn writes(self, old: &HashMap<i64, Product<'static>>, left_out: &HashMap<i64, i64>) -> Writes {
         let Self { added, touched, unhashed, mut tables } = self;
         let mut written_out = Vec::with_capacity(left_out.len());
-        for Touched { place, id, removed, hashes } in &touched {
-            let (old, kind) = (&old[id], if *removed { "restored" } else { "changed" });
-            if let Some(seq) = left_out.get(id) {
+        for Touched { product, removed, hashes } in &touched {
+            let (old, kind) = (&old[&product.inventory_id], if *removed { "restored" } else { "changed" });
+            if let Some(seq) = left_out.get(&product.inventory_id) {
                 let mut fields = String::new();
                 Change::added(old, &mut fields);
                 written_out.push((*seq, fields));
             }
-            tables.change(old, &products[*place], hashes, kind);
+            tables.change(old, product, hashes, kind);
         }
         let (steps, feed) = tables.steps();
         Writes { added, updated: touched.len(), unhashed, steps, written_out, feed }
