@@ -79,7 +79,7 @@ static MEMBERS: LazyLock<[Vec<(String, usize)>; CHILD_TABLES]> = LazyLock::new(|
 
 impl Change {
     /// Writes what the change feed says of a product that was not there before: the `fields` of [`Change::between`] an empty product and
-    /// it, as JSON. It is written for every product of a first load, so it is written straight away.
+    /// it, as JSON. A reader of a new catalogue gets it for every product, so it is written straight away.
     pub fn added(product: &Product<'_>, out: &mut String) {
         out.push('{');
         for Entry { before, from } in &*ENTRIES {

@@ -96,23 +96,22 @@ async fn store(db: &Database, store_id: i64) -> Result<stores::Model, StorageErr
 
 /// Lines that leave out what their product had are told by its rows, in the state of the database in which the lines were read.
 async fn of_products(db: &Database, store_id: i64, after: i64, limit: u64) -> sqlx::Result<Vec<ChangeLine>> {
-    const SQL: &str = "/* changes */ SELECT seq, inventory_id, sku, kind, CAST(fields AS text), run_id, at, \
-         kind = 'added' AND fields IS NULL FROM product_change_lines \
-         WHERE store_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    const SQL: &str = "/* changes */ SELECT seq, inventory_id, sku, kind, CAST(fields AS text), run_id, at \
+         FROM product_change_lines WHERE store_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     let mut tx = Transaction::snapshot(db).await?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = tx.fetch(SQL, &[Arg::Int(store_id), Arg::Int(after), Arg::Int(limit)]).await?;
+    let leaves_out = |row: &Found| Ok::<_, sqlx::Error>(row.some_text(3)? == "added" && row.text(4)?.is_none());
     let mut left_out = Vec::new();
     for row in &rows {
-        if row.truth(7)? {
+        if leaves_out(row)? {
             left_out.push(row.int(1)?);
         }
     }
     let told = tx.told(store_id, &left_out).await?;
     let line = |row: &Found| {
-        let inventory_id = row.int(1)?;
-        let written = row.text(4)?;
-        let fields = if row.truth(7)? { told.get(&inventory_id) } else { written.as_ref() };
+        let (inventory_id, written) = (row.int(1)?, row.text(4)?);
+        let fields = if leaves_out(row)? { told.get(&inventory_id) } else { written.as_ref() };
         let fields = fields.map(|text| serde_json::from_str(text)).transpose();
         Ok(ChangeLine {
             seq: row.int(0)?,

@@ -118,7 +118,7 @@ pub fn tables() -> Vec<TableDoc> {
         },
         own(
             "product_change_lines",
-            "What product_changes is made of; look there, because lines of added products leave out what they have here.",
+            "What the view product_changes reads; an added product's line leaves out what the product's rows say, so read the view.",
             &["store_id", "seq"],
             PRODUCT_CHANGES,
         ),

@@ -62,6 +62,7 @@ async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
         let (items, bytes) = (read.records, read.bytes);
         match listing.judge(ask, read) {
             Turn::Piece(piece) => {
+                // What was held just so is not kept, and takes no room.
                 groups.open.bytes += bytes * piece.products.len() / items.max(1);
                 take_in(work, groups, &listing, piece, held.as_deref()).await?;
             }

@@ -5,14 +5,12 @@
 
 use netosync::domain::catalogue::{Kind, PRODUCT};
 use netosync::domain::product::{Product, Value};
-use netosync::domain::run::{Checkpoint, Counts, Lease};
-use netosync::simulator::SimulatorConfig;
-use netosync::storage::products::{PageWrite, commit_page};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 
+use crate::support::group::{world, write};
 use crate::support::mirrored::{execute, texts};
 use crate::support::world::World;
 use crate::support::{TestDb, on_both_engines};
@@ -55,21 +53,6 @@ fn page(rng: &mut SmallRng, places: &[usize]) -> Vec<Product<'static>> {
     (1..=PRODUCTS_A_PAGE).map(product).collect()
 }
 
-async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Counts {
-    let page = PageWrite {
-        found: &[],
-        done: &[],
-        lease,
-        lease_for: world.syncer.config.worker.lease(),
-        products: products.to_vec(),
-        afresh: false,
-        quarantined: &[],
-        checkpoint: &Checkpoint::default(),
-        now: world.syncer.clock.now(),
-    };
-    commit_page(&world.db, page, Counts::default()).await.expect("written")
-}
-
 /// The decimal columns as the database spells them, in the order of the products.
 async fn stored(world: &World, places: &[usize]) -> Vec<Vec<Decimal>> {
     let names: Vec<_> = places.iter().map(|place| format!("CAST({} AS TEXT)", PRODUCT[*place].name)).collect();
@@ -103,9 +86,7 @@ async fn assert_feed_knows(world: &World, before: &[Vec<Decimal>], places: &[usi
 }
 
 async fn every_decimal_of_fifteen_digits_comes_back_exactly(db: TestDb) {
-    let world = World::new(db, SimulatorConfig { products: 0, ..SimulatorConfig::default() }).await;
-    world.enqueue(&world.store).await;
-    let (_, lease) = world.claim("worker-1").await.expect("it is due");
+    let (world, lease) = world(db).await;
     let places = places();
     assert!(places.len() > 10);
     let mut rng = SmallRng::seed_from_u64(15);
@@ -114,7 +95,7 @@ async fn every_decimal_of_fifteen_digits_comes_back_exactly(db: TestDb) {
     while left > 0 {
         let products = page(&mut rng, &places);
         let wanted = decimals(&products, &places);
-        write(&world, &lease, &products).await;
+        write(&world, &lease, &products).await.expect("written");
         assert!(
             stored(&world, &places).await == wanted,
             "{}",

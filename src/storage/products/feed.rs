@@ -6,9 +6,13 @@
 
 use std::collections::HashMap;
 
-use super::transaction::LEFT_OUT;
 use crate::domain::change::Change;
 use crate::storage::page::{Arg, Transaction};
+
+/// The table of the lines.
+pub(super) const LINES: &str = "product_change_lines";
+/// Lines that leave out what their product had. SQLite uses the index of that only for these very words.
+pub(super) const LEFT_OUT: &str = "kind = 'added' AND fields IS NULL";
 
 impl Transaction {
     /// The numbers of the lines that leave out what these products had when they were added.
@@ -17,7 +21,7 @@ impl Transaction {
             return Ok(HashMap::new());
         }
         let sql = format!(
-            "/* commit_page */ SELECT inventory_id, seq FROM product_change_lines \
+            "/* commit_page */ SELECT inventory_id, seq FROM {LINES} \
              WHERE store_id = $1 AND inventory_id {}{} AND {LEFT_OUT}",
             self.among(),
             self.between(ids)
@@ -47,6 +51,17 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+
+    /// Lines of products whose rows were deleted by hand say nothing from now on: what they have left out is lost, and rows of these
+    /// products that come back are told by other lines.
+    pub(super) async fn leave_out_no_more(&mut self, store_id: i64, ids: &[i64]) -> sqlx::Result<()> {
+        let sql = format!(
+            "/* commit_page */ UPDATE {LINES} SET fields = '{{}}' WHERE store_id = $1 AND inventory_id {}{} AND {LEFT_OUT}",
+            self.among(),
+            self.between(ids)
+        );
+        self.execute(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await.map(drop)
     }
 
     /// What the lines of these products have left out. Nothing of a product whose rows were deleted by hand.

@@ -4,17 +4,13 @@
 
 use chrono::{DateTime, Utc};
 
+use super::feed::{LEFT_OUT, LINES};
 use super::writes::{Step, Unhashed};
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
 use crate::domain::product::AnswerHash;
 use crate::domain::run::Lease;
 use crate::storage::page::{Arg, Cell, Rows, Transaction};
-
-/// Lines of the feed that are told by the rows of their product. SQLite uses the index of that only for these very words.
-pub(super) const LEFT_OUT: &str = "kind = 'added' AND fields IS NULL";
-/// The table they are in.
-const LINES: &str = "product_change_lines";
 
 /// Runs of a store that are not at their end.
 const UNFINISHED: &str =
@@ -54,14 +50,7 @@ impl Transaction {
             self.delete(table, "store_id", store_id, added).await?;
         }
         if left.iter().any(|left| left == LINES) {
-            // What their lines have left out is lost; the rows that come now are told by other lines.
-            let sql = format!(
-                "/* commit_page */ UPDATE {LINES} SET fields = '{{}}' \
-                 WHERE store_id = $1 AND inventory_id {}{} AND {LEFT_OUT}",
-                self.among(),
-                self.between(added)
-            );
-            self.execute(sql, &[Arg::Int(store_id), Arg::Ints(added)]).await?;
+            self.leave_out_no_more(store_id, added).await?;
         }
         Ok(())
     }
