@@ -47,9 +47,9 @@ fn from_text(kind: Kind, text: String) -> sqlx::Result<Value<'static>> {
     Ok(match kind {
         Kind::Decimal => {
             let number = match text.split_once(['e', 'E']) {
-                // A zero behind the last digit counts as one digit more, of which there may be 28.
+                // The zero that SQLite writes behind the point counts as a digit, of which there may be 28.
                 Some((digits, exponent)) => {
-                    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+                    let digits = digits.strip_suffix(".0").unwrap_or(digits);
                     rust_decimal::Decimal::from_scientific(&format!("{digits}e{exponent}"))
                 }
                 None => rust_decimal::Decimal::from_str_exact(&text),
