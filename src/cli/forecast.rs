@@ -7,16 +7,18 @@ use super::status::worked_on;
 use super::text::{number, span};
 use crate::config::Config;
 use crate::domain::finding::Waiting;
-use crate::domain::forecast::{Forecast, Terms};
+use crate::domain::forecast::{Forecast, PageSize, Terms};
 use crate::domain::run::{Phase, Run, RunKind, RunState};
 use crate::domain::store::Store;
 use crate::storage::{Database, StorageError, findings, runs};
 
 /// What holds for the calls of a store.
 pub fn terms(config: &Config, store: &Store) -> Terms {
+    let (learned, fetch) = (&store.learned, &config.fetch);
+    let size = |new, borne: Option<u32>| if borne.is_none() { PageSize::stretching(new) } else { PageSize::fixed(new) };
     Terms {
-        page_size: store.learned.page_size_up_to(config.fetch.page_size),
-        sweep_page_size: store.learned.sweep_page_size_up_to(config.fetch.sweep_page_size),
+        page: size(learned.page_size_up_to(fetch.page_size), learned.page_size),
+        sweep_page: size(learned.sweep_page_size_up_to(fetch.sweep_page_size), learned.sweep_page_size),
         calls_per_minute: store.calls_per_minute.unwrap_or(config.budget.calls_per_minute),
     }
 }
@@ -34,7 +36,7 @@ pub fn sentence(terms: &Terms, run: &Run, held: u64, whole: bool) -> String {
             format!(
                 "at least {}, and one call more for each {} products edited",
                 told(least),
-                number(terms.page_size.into())
+                number(terms.page.new.into())
             )
         }
         (kind, _) => {

@@ -242,11 +242,13 @@ pub struct Place {
     pub limit: u32,
 }
 
-/// The most records a page is asked for that is to bring about `limit` new ones. Pages overlap and begin where a multiple of their
-/// size does; with so many sizes to choose from, the best overlaps by as much as there are too many on average.
+/// The most records a page is asked for that is to bring `limit` new ones. Pages overlap and begin where a multiple of their size does;
+/// with the root more sizes to choose from, the best overlaps by as much as there are too many on average. The eighth makes up for
+/// the look at the end of a list, which waits for its last page: a list of eight pages takes as many calls one after the other as if
+/// its length were known.
 #[must_use]
 pub const fn stretched(limit: u32) -> u32 {
-    limit + (2 * limit).isqrt()
+    limit + limit / 8 + (2 * limit).isqrt()
 }
 
 /// What the list that is read with seams has shown.

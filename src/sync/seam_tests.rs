@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::forecast::Terms;
+use crate::domain::forecast::{PageSize, Terms};
 use crate::domain::run::RunKind;
 
 /// What a walk read, with the calls it took.
@@ -101,10 +101,13 @@ fn a_forecast_is_what_a_list_that_stands_still_costs() {
     for limit in [20, 50, 200, 1000] {
         for length in [0, 1, 7, 8, 9, 40, 50, 199, 200, 201, 999, 1000, 1001, 3000, 25_000, 100_000] {
             let all = list(length);
-            let calls = walk(limit, |page, limit| slice(&all, page, limit)).calls as u64;
-            let terms = Terms { page_size: 1, sweep_page_size: limit, calls_per_minute: 300 };
-            let told = terms.run(RunKind::Sweep, length.cast_unsigned(), false).calls;
-            assert!(told.abs_diff(calls) <= 1 + calls / 20, "{length} in pages of {limit}: {told}, not {calls}");
+            for sweep_page in [PageSize::stretching(limit), PageSize::fixed(limit)] {
+                let seam = Seam::new(limit, sweep_page.most > limit);
+                let calls = walk_by(seam, |page, limit| slice(&all, page, limit)).calls as u64;
+                let terms = Terms { page: PageSize::fixed(1), sweep_page, calls_per_minute: 300 };
+                let told = terms.run(RunKind::Sweep, length.cast_unsigned(), false).calls;
+                assert!(told.abs_diff(calls) <= 1 + calls / 20, "{length} in {sweep_page:?}: {told}, not {calls}");
+            }
         }
     }
 }

@@ -117,7 +117,7 @@ impl Sequence {
 mod tests {
     use super::*;
     use crate::domain::finding::Waiting;
-    use crate::domain::forecast::Terms;
+    use crate::domain::forecast::{PageSize, Terms};
     use crate::domain::run::{Checkpoint, Counts, RunKind};
 
     /// Walks over a server that answers page n with `answer(n, how often n was asked before)`, the records as numbers.
@@ -166,7 +166,8 @@ mod tests {
     fn a_forecast_is_what_a_walk_costs() {
         for (length, size) in [(0, 2), (1, 2), (2, 2), (3, 2), (4, 2), (40, 10), (41, 10), (1000, 200), (1001, 200)] {
             let calls = walk(size, |page, _| list(length, size)(page)).0.len() as u64;
-            let terms = Terms { page_size: size, sweep_page_size: 1000, calls_per_minute: 300 };
+            let (page, sweep_page) = (PageSize::fixed(size), PageSize::fixed(1000));
+            let terms = Terms { page, sweep_page, calls_per_minute: 300 };
             let checkpoint = Checkpoint { page_size: size, ..Checkpoint::default() };
             // Nothing is walked yet, and a sweep that walks has no list behind it.
             let left = terms.left(RunKind::Sweep, &checkpoint, &Counts::default(), length.into(), Waiting::default());

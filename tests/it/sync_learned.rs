@@ -133,7 +133,7 @@ async fn a_store_that_bears_what_was_wished_for_and_no_more_is_not_asked_for_mor
     assert_eq!((run.verdict, run.error, run.counts.seen), (Some(Verdict::Complete), None, 200));
     assert_eq!(refusals, 2, "the first page that was larger, and its repetition");
     let limits: Vec<_> = world.shop.calls().iter().filter_map(|call| call.limit).collect();
-    assert!(limits.iter().all(|limit| (10..=26).contains(limit)), "{limits:?}");
+    assert!(limits.iter().all(|limit| (10..=28).contains(limit)), "{limits:?}");
     assert_eq!(learned(&world).await.page_size, Some(20));
     let (run, refusals) = sync_counting_refusals(&world, RunKind::Full).await;
     assert_eq!((run.verdict, refusals), (Some(Verdict::Complete), 0));
