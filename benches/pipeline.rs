@@ -127,6 +127,7 @@ fn write_products<'a>(
     });
     let commit = |products: Vec<Product<'_>>| {
         let write = PageWrite {
+            new: None,
             found: &[],
             done: &[],
             lease: &lease,

@@ -145,6 +145,14 @@ pub enum StorageError {
         /// The run.
         run_id: i64,
     },
+    /// A product that was new when the list came to it is held by the time it is written, and not by this run: nothing was written.
+    #[error(
+        "product {inventory_id} was written by something else while its store was listed; the run goes on at its checkpoint"
+    )]
+    Overtaken {
+        /// The product.
+        inventory_id: i64,
+    },
     /// There is no store of that name.
     #[error("there is no store named {name}; `netosync store list` shows the names")]
     UnknownStore {
@@ -161,7 +169,7 @@ impl StorageError {
         }
     }
 
-    /// Whether the same may work in a moment: the server is away, starting or full, or a lock was not to be had.
+    /// Whether the same may work in a moment: the server is away, starting or full, a lock was not to be had, or somebody was faster.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
@@ -173,6 +181,7 @@ impl StorageError {
                 | DbErr::Query(RuntimeErr::SqlxError(error)) => is_passing(error),
                 _ => false,
             },
+            Self::Overtaken { .. } => true,
             _ => false,
         }
     }

@@ -10,14 +10,16 @@ use super::outcome::Stop;
 use crate::domain::finding::Finding;
 use crate::domain::product::Product;
 use crate::domain::run::{Checkpoint, Counts, Lease};
-use crate::storage::products::{self, PageWrite, Quarantined, Removal};
+use crate::storage::products::{self, NewProducts, PageWrite, Quarantined, Removal};
 use crate::storage::{Database, StorageError};
 use crate::transport::{CallContext, LiveLease};
 
 /// What is committed of a page.
 #[derive(Default)]
 pub struct Commit<'p> {
-    /// Products to store.
+    /// Products to store that are not held.
+    pub new: Option<NewProducts>,
+    /// Other products to store.
     pub products: Vec<Product<'p>>,
     /// Whether what is stored of them is known to be wrong.
     pub afresh: bool,
@@ -58,6 +60,7 @@ impl Writer {
         let page = PageWrite {
             lease: &self.lease,
             lease_for: self.lease_for,
+            new: commit.new,
             products: commit.products,
             afresh: commit.afresh,
             quarantined: commit.quarantined,

@@ -62,9 +62,7 @@ async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
         let (items, bytes) = (read.records, read.bytes);
         match listing.judge(ask, read) {
             Turn::Piece(piece) => {
-                // What was held just so is not kept, and takes no room.
-                groups.open.bytes += bytes * piece.products.len() / items.max(1);
-                take_in(work, groups, &listing, piece, held.as_deref()).await?;
+                take_in(work, groups, &listing, piece, bytes / items.max(1), held.as_deref()).await?;
             }
             Turn::Again => continue,
             Turn::End(upto) => {
@@ -83,16 +81,20 @@ async fn list(work: &mut AtWork<'_>, groups: &mut Groups) -> Result<(), Stop> {
     }
 }
 
-/// Adds a piece of the list to what is to be stored.
+/// Adds a piece of the list, whose records are of so many bytes each, to what is to be stored.
 async fn take_in(
     work: &AtWork<'_>,
     groups: &mut Groups,
     listing: &Listing,
     piece: Piece,
+    bytes: usize,
     held: Option<&HeldAhead>,
 ) -> Result<(), StorageError> {
-    if let Some((held, upto)) = held.zip(piece.upto) {
-        let held = held.take(piece.after, upto).await?;
+    let held = match held.zip(piece.upto) {
+        Some((held, upto)) => Some(held.take(piece.after, upto).await?),
+        None => None,
+    };
+    if let Some(held) = &held {
         let listed = |id: i64| {
             piece.same.binary_search(&id).is_ok()
                 || piece.products.binary_search_by_key(&id, |product| product.inventory_id).is_ok()
@@ -111,8 +113,11 @@ async fn take_in(
     groups.open.pages += u32::from(seen > 0);
     groups.open.seen += seen;
     groups.open.unchanged += piece.same.len();
-    groups.open.products.extend(piece.products);
     groups.open.quarantined.extend(piece.quarantined);
+    // Of an incremental run that is not known before it is written.
+    let is_held =
+        |id| held.as_ref().is_none_or(|held| held.binary_search_by_key(&id, |held| held.inventory_id).is_ok());
+    groups.open.add(work, piece.products, bytes, is_held);
     Ok(())
 }
 

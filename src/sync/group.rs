@@ -17,28 +17,37 @@ use crate::domain::finding::Finding;
 use crate::domain::product::Product;
 use crate::domain::run::{Checkpoint, Counts};
 use crate::storage::StorageError;
-use crate::storage::products::Quarantined;
+use crate::storage::products::{NewProducts, Quarantined};
 
-/// Products wait no longer to be stored once their records are so many bytes: what waits takes about three times the memory.
-const MOST_BYTES: usize = 2 * 1024 * 1024;
+/// Products wait no longer to be stored once they take so many bytes of memory, about.
+const MOST_BYTES: usize = 6 * 1024 * 1024;
+/// So many times the bytes of its record takes a product that is not packed.
+const UNPACKED: usize = 3;
 /// Pages wait no longer to be stored.
 const LONGEST: Duration = Duration::from_millis(250);
 /// Groups on their way into the database at once.
 const UNDER_WAY: usize = 2;
 
-/// How many products may wait for the database.
-pub fn products_waiting(work: &AtWork<'_>) -> u32 {
+/// How many products are stored together, at the most; 0 = each page by itself.
+fn products_together(work: &AtWork<'_>) -> u32 {
     let fetch = &work.syncer.config.fetch;
     if fetch.in_flight > 1 { fetch.group_products } else { 0 }
+}
+
+/// How many products may wait to join a group: there they take less room.
+pub fn products_waiting(work: &AtWork<'_>) -> u32 {
+    products_together(work) / 2
 }
 
 /// Pages that are stored together.
 #[derive(Default)]
 pub struct Group {
-    /// Products to store.
+    /// Products to store that are not held.
+    new: Option<NewProducts>,
+    /// Other products to store.
     pub products: Vec<Product<'static>>,
-    /// Bytes of the records that tell them, about.
-    pub bytes: usize,
+    /// Bytes they take, about.
+    bytes: usize,
     /// Records that are none.
     pub quarantined: Vec<Quarantined<'static>>,
     /// What was found and is left for later.
@@ -89,7 +98,7 @@ impl Groups {
         while self.under_way.front().is_some_and(|group| group.task.is_finished()) {
             self.settle_first(work).await?;
         }
-        let most = products_waiting(work) as usize;
+        let most = products_together(work) as usize;
         if !self.open.is_due(work, most, more) {
             return Ok(false);
         }
@@ -123,7 +132,7 @@ impl Groups {
     }
 
     fn begin(&mut self, work: &AtWork<'_>) {
-        let Group { products, quarantined, found, seen, unchanged, pages, behind, bytes: _ } =
+        let Group { new, products, quarantined, found, seen, unchanged, pages, behind, bytes: _ } =
             std::mem::take(&mut self.open);
         let Some((checkpoint, _)) = behind else { return };
         let behind = work.with_budget(checkpoint);
@@ -132,6 +141,7 @@ impl Groups {
         let (writer, checkpoint, now) = (work.writer(), behind.clone(), work.counts);
         let write = async move {
             let commit = Commit {
+                new,
                 products,
                 quarantined: &quarantined,
                 found: &found,
@@ -177,8 +187,29 @@ fn last<'g>(under_way: &'g VecDeque<UnderWay>, work: &'g AtWork<'_>) -> &'g Chec
 }
 
 impl Group {
+    /// Adds products, told by records of so many bytes each: those that are not held are packed at once.
+    pub fn add(
+        &mut self,
+        work: &AtWork<'_>,
+        products: Vec<Product<'static>>,
+        bytes: usize,
+        is_held: impl Fn(i64) -> bool,
+    ) {
+        for product in products {
+            if is_held(product.inventory_id) {
+                self.bytes += UNPACKED * bytes;
+                self.products.push(product);
+            } else {
+                self.bytes += bytes;
+                let none = || NewProducts::of_run(work.lease, work.syncer.clock.now());
+                self.new.get_or_insert_with(none).add(&product);
+            }
+        }
+    }
+
     fn is_due(&self, work: &AtWork<'_>, most: usize, more: bool) -> bool {
-        let rows = self.products.len() + self.quarantined.len() + self.found.len();
+        let new = self.new.as_ref().map_or(0, |new| new.ids().len());
+        let rows = new + self.products.len() + self.quarantined.len() + self.found.len();
         let waits = |since: &Instant| work.syncer.clock.instant() - *since >= LONGEST;
         rows >= most
             || self.bytes >= MOST_BYTES

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use futures::FutureExt;
 use netosync::domain::catalogue::CHILDREN;
 use netosync::domain::run::Counts;
-use netosync::storage::products::commit_page_behind;
+use netosync::storage::products::{NewProducts, PageWrite, commit_page, commit_page_behind};
 use netosync::storage::{Database, Engine, StorageError, store_removal};
 use tokio::sync::oneshot;
 
@@ -23,6 +23,7 @@ on_both_engines!(
     a_group_behind_one_that_is_not_stored_leaves_nothing,
     a_group_that_waits_while_its_run_is_taken_over_leaves_nothing,
     a_store_that_is_removed_while_a_group_waits_leaves_nothing,
+    a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group,
 );
 
 /// Every row of every product table as the database spells it.
@@ -193,6 +194,32 @@ async fn a_store_that_is_removed_while_a_group_waits_leaves_nothing(db: TestDb) 
     removed.expect("removed");
     assert!(matches!(stored, Ok(Some(_)) | Err(StorageError::LeaseLost { .. })), "{stored:?}");
     assert!(everything(&world.db).await.iter().all(Vec::is_empty));
+}
+
+async fn a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let all = products(1..=40);
+    let packed = || {
+        let mut new = NewProducts::of_run(&lease, world.syncer.clock.now());
+        all[20..].iter().for_each(|product| new.add(product));
+        Some(new)
+    };
+    let group = || PageWrite { new: packed(), ..page(&world, &lease, &all[..20]) };
+    write(&world, &lease, &all[29..30]).await.expect("written");
+    let before = everything(&world.db).await;
+
+    let refused = commit_page(&world.db, group(), Counts::default()).await;
+
+    let error = refused.expect_err("it is held");
+    assert!(matches!(error, StorageError::Overtaken { inventory_id: 30 }) && error.is_passing(), "{error:?}");
+    assert_eq!(everything(&world.db).await, before);
+    execute(&world.db, "DELETE FROM products").await;
+    let counts = commit_page(&world.db, group(), Counts::default()).await.expect("none is held");
+    assert_eq!((counts.inserted, counts.unchanged), (40, 0));
+    assert_eq!(texts(&world.db, "SELECT CAST(COUNT(*) AS TEXT) FROM products").await[0][0].as_deref(), Some("40"));
+    execute(&world.db, "UPDATE runs SET lease_epoch = lease_epoch + 1").await;
+    let refused = commit_page(&world.db, group(), Counts::default()).await;
+    assert!(matches!(refused, Err(StorageError::LeaseLost { .. })), "whoever has the run now wrote them: {refused:?}");
 }
 
 /// Looks at work so many times and drops it; whether it was done by then.

@@ -59,6 +59,7 @@ async fn a_worker_that_lost_its_lease_writes_nothing_more(db: TestDb) {
 
     let (held, counts, now) = (&first.1, Counts::default(), world.syncer.clock.now());
     let page = PageWrite {
+        new: None,
         found: &[],
         done: &[],
         lease: held,

@@ -127,6 +127,14 @@ impl Transaction {
         Ok(rows == 1)
     }
 
+    /// Whether the run is ours still.
+    pub async fn holds(&mut self, lease: &Lease) -> sqlx::Result<bool> {
+        const SQL: &str = "/* commit_page */ SELECT id FROM runs WHERE id = $1 AND lease_owner = $2 AND lease_epoch = $3 \
+             AND state = 'running'";
+        let lease = [Arg::Int(lease.run_id), Arg::Text(&lease.owner), Arg::Int(lease.epoch)];
+        Ok(!self.fetch(SQL, &lease).await?.is_empty())
+    }
+
     /// The first of so many new numbers of the feed, whose readers are woken. There is no gap: the counter moves in the
     /// transaction that uses them.
     async fn numbers(&mut self, store_id: i64, lines: usize) -> sqlx::Result<i64> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::writes::{Plan, Source};
+use super::packed::NewProducts;
+use super::writes::Plan;
 use crate::domain::finding::Finding;
 use crate::domain::product::{ContentHash, Product};
 use crate::domain::run::{Checkpoint, Counts, Lease};
@@ -23,7 +24,9 @@ pub struct PageWrite<'a> {
     pub lease: &'a Lease,
     /// How long the lease holds from now; committing a page renews it.
     pub lease_for: TimeDelta,
-    /// Normalised products, each `inventory_id` once.
+    /// Products that the mirror does not hold, if there are such among those of the page.
+    pub new: Option<NewProducts>,
+    /// The other normalised products, each `inventory_id` once.
     pub products: Vec<Product<'a>>,
     /// Whether what is stored of them is known to be wrong, whatever its hashes say.
     pub afresh: bool,
@@ -64,6 +67,7 @@ pub async fn commit_page_behind(
         Written::Whole(counts) => Ok(Some(counts)),
         Written::NotOurs => Err(StorageError::LeaseLost { run_id }),
         Written::NotItsTurn => Ok(None),
+        Written::NotNew(inventory_id) => Err(StorageError::Overtaken { inventory_id }),
     }
 }
 
@@ -73,6 +77,8 @@ enum Written {
     NotOurs,
     /// The page before it was not written.
     NotItsTurn,
+    /// This product is held by now.
+    NotNew(i64),
 }
 
 async fn write(
@@ -81,16 +87,21 @@ async fn write(
     counts: impl Future<Output = Option<Counts>>,
 ) -> sqlx::Result<Written> {
     let store_id = page.lease.store_id;
-    let ids: Vec<i64> = page.products.iter().map(|product| product.inventory_id).collect();
+    let new = page.new.unwrap_or_else(|| NewProducts::of_run(page.lease, page.now));
+    let ids: Vec<i64> =
+        page.products.iter().map(|product| product.inventory_id).chain(new.ids().iter().copied()).collect();
     let mut tx = Transaction::begin_page(db, page.lease).await?;
     let mut known = tx.known(store_id, &ids).await?;
+    if let Some(overtaken) = new.ids().iter().copied().find(|id| known.contains_key(id)) {
+        // It may have been written by whoever has the run now.
+        return Ok(if tx.holds(page.lease).await? { Written::NotNew(overtaken) } else { Written::NotOurs });
+    }
     if page.afresh {
         for known in known.values_mut() {
             known.hash = ContentHash::default();
         }
     }
-    let source = Source { store_id, run_id: Some(page.lease.run_id), now: page.now };
-    let plan = Plan::new(source, page.products, &known);
+    let plan = Plan::new(new, page.products, &known);
     let touched = plan.touched();
     let (old, left_out) = (tx.load(store_id, &touched).await?, tx.left_out(store_id, &touched).await?);
     let mut writes = plan.writes(&old, &left_out);

@@ -7,6 +7,7 @@ mod commit;
 mod copy;
 mod feed;
 mod known;
+mod packed;
 mod removal;
 mod replay;
 mod sweep;
@@ -17,6 +18,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 pub use self::commit::{PageWrite, commit_page, commit_page_behind};
 pub(super) use self::copy::copy_light;
+pub use self::packed::NewProducts;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
 pub use self::sweep::{Held, held_between, held_ids, held_next, load, newest_edit, witnesses};

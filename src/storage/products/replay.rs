@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::writes::{Plan, Source};
+use super::packed::{NewProducts, Source};
+use super::writes::Plan;
 use crate::domain::catalogue::PRODUCT;
 use crate::domain::product::{Product, Value};
 use crate::storage::page::Transaction;
@@ -76,7 +77,7 @@ async fn write(
     let source = Source { store_id, run_id: None, now };
     let left_out = tx.left_out(store_id, &ids).await?;
     let replayed = products.len() as u64;
-    let writes = Plan::new(source, products, &known).writes(&stored, &left_out);
+    let writes = Plan::new(NewProducts::new(source), products, &known).writes(&stored, &left_out);
     tx.rows(store_id, &writes.added, writes.steps).await?;
     tx.write_out(store_id, &writes.written_out).await?;
     tx.feed(store_id, writes.feed).await?;

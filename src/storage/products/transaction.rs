@@ -5,7 +5,8 @@
 use chrono::{DateTime, Utc};
 
 use super::feed::{LEFT_OUT, LINES};
-use super::writes::{Step, Unhashed};
+use super::packed::Step;
+use super::writes::Unhashed;
 use crate::domain::catalogue::CHILDREN;
 use crate::domain::finding::Finding;
 use crate::domain::product::AnswerHash;

@@ -78,12 +78,13 @@ pub async fn world(db: TestDb) -> (World, Lease) {
 
 /// Commits these products as a page of the run.
 pub async fn write(world: &World, lease: &Lease, products: &[Product<'_>]) -> Result<Counts, StorageError> {
-    commit_page(&world.db, page(world, lease, products), Counts::default()).await
+    Box::pin(commit_page(&world.db, page(world, lease, products), Counts::default())).await
 }
 
 /// A page of the run with these products.
 pub fn page<'a>(world: &World, lease: &'a Lease, products: &[Product<'a>]) -> PageWrite<'a> {
     PageWrite {
+        new: None,
         found: &[],
         done: &[],
         lease,
