@@ -20,7 +20,7 @@ use crate::storage::StorageError;
 use crate::storage::products::{NewProducts, Quarantined};
 
 /// Products wait no longer to be stored once they take so many bytes of memory, about.
-const MOST_BYTES: usize = 6 * 1024 * 1024;
+const MOST_BYTES: usize = 9 * 512 * 1024;
 /// So many times the bytes of its record takes a product that is not packed.
 const UNPACKED: usize = 3;
 /// Pages wait no longer to be stored.

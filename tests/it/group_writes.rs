@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt;
 use netosync::domain::catalogue::CHILDREN;
+use netosync::domain::product::Product;
 use netosync::domain::run::Counts;
 use netosync::storage::products::{NewProducts, PageWrite, commit_page, commit_page_behind};
 use netosync::storage::{Database, Engine, StorageError, store_removal};
@@ -23,6 +24,7 @@ on_both_engines!(
     a_group_behind_one_that_is_not_stored_leaves_nothing,
     a_group_that_waits_while_its_run_is_taken_over_leaves_nothing,
     a_store_that_is_removed_while_a_group_waits_leaves_nothing,
+    products_whose_ids_lie_far_apart_change_as_they_do_one_by_one,
     a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group,
 );
 
@@ -194,6 +196,31 @@ async fn a_store_that_is_removed_while_a_group_waits_leaves_nothing(db: TestDb) 
     removed.expect("removed");
     assert!(matches!(stored, Ok(Some(_)) | Err(StorageError::LeaseLost { .. })), "{stored:?}");
     assert!(everything(&world.db).await.iter().all(Vec::is_empty));
+}
+
+async fn products_whose_ids_lie_far_apart_change_as_they_do_one_by_one(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let far =
+        |first: i64| -> Vec<_> { (1..=20).flat_map(|n| products(first + 10_000 * n..=first + 10_000 * n)).collect() };
+    let before = far(1);
+    // As each other product has it, but for the IDs.
+    let after: Vec<_> = before
+        .iter()
+        .zip(far(2))
+        .map(|(before, other)| Product { inventory_id: before.inventory_id, ..other })
+        .collect();
+    write(&world, &lease, &before).await.expect("written");
+    for product in &after {
+        write(&world, &lease, std::slice::from_ref(product)).await.expect("written");
+    }
+    let one_by_one = everything(&world.db).await;
+    forget(&world.db).await;
+    write(&world, &lease, &before).await.expect("written");
+
+    let counts = write(&world, &lease, &after).await.expect("written");
+
+    assert_eq!((counts.updated, counts.inserted), (20, 0));
+    assert_eq!(everything(&world.db).await, one_by_one);
 }
 
 async fn a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group(db: TestDb) {

@@ -200,8 +200,27 @@ impl Transaction {
         Ok(())
     }
 
-    /// More about `inventory_id`, where that is one of `ids`. While PostgreSQL does not know yet how many products a store has, it takes
-    /// them for few and would read all of them; SQLite looks for each.
+    /// A statement that selects `columns` of the rows of a table that belong to the products `$2` of the store `$1`, `ids`, and meet
+    /// the `condition`.
+    ///
+    /// While PostgreSQL does not know yet how many products a store has, it takes them for few and would read all of them. So it is
+    /// told in which range these lie, or, where most of that range would be others, to look for each; SQLite looks for each.
+    pub fn rows_of(&self, table: &str, columns: &str, condition: &str, ids: &[i64]) -> String {
+        match self {
+            Self::Postgres(_) if is_sparse(ids) => format!(
+                "SELECT found.* FROM UNNEST($2::bigint[]) AS wanted (id) CROSS JOIN LATERAL \
+                 (SELECT {columns} FROM \"{table}\" WHERE store_id = $1 AND inventory_id = wanted.id AND {condition} OFFSET 0) \
+                 AS found"
+            ),
+            _ => format!(
+                "SELECT {columns} FROM \"{table}\" WHERE store_id = $1 AND inventory_id {}{} AND {condition}",
+                self.among(),
+                self.between(ids)
+            ),
+        }
+    }
+
+    /// More about `inventory_id`, where that is one of `ids`: see [`Transaction::rows_of`].
     pub fn between(&self, ids: &[i64]) -> String {
         match (self, ids.iter().min(), ids.iter().max()) {
             (Self::Postgres(_), Some(first), Some(last)) => format!(" AND inventory_id BETWEEN {first} AND {last}"),
@@ -215,5 +234,13 @@ impl Transaction {
             Self::Postgres(_) => "= ANY($2)",
             Self::Sqlite(_) => "IN (SELECT value FROM json_each($2))",
         }
+    }
+}
+
+/// Whether more than three quarters of the numbers from the first to the last of `ids` are others.
+fn is_sparse(ids: &[i64]) -> bool {
+    match (ids.iter().min(), ids.iter().max()) {
+        (Some(first), Some(last)) => last.abs_diff(*first) / 4 > ids.len() as u64,
+        _ => false,
     }
 }

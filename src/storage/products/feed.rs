@@ -20,12 +20,7 @@ impl Transaction {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let sql = format!(
-            "/* commit_page */ SELECT inventory_id, seq FROM {LINES} \
-             WHERE store_id = $1 AND inventory_id {}{} AND {LEFT_OUT}",
-            self.among(),
-            self.between(ids)
-        );
+        let sql = format!("/* commit_page */ {}", self.rows_of(LINES, "inventory_id, seq", LEFT_OUT, ids));
         let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
         rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
     }

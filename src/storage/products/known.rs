@@ -10,13 +10,9 @@ use crate::storage::page::{Arg, Found, Transaction, postgres, sqlite};
 impl Transaction {
     /// Hash and state of those of the products that are stored.
     pub(super) async fn known(&mut self, store_id: i64, ids: &[i64]) -> sqlx::Result<HashMap<i64, Known>> {
-        let sql = format!(
-            "/* commit_page */ SELECT inventory_id, content_hash, removed_at IS NOT NULL, light_hash IS NOT NULL, \
-             answer_hash IS NOT NULL FROM products \
-             WHERE store_id = $1 AND inventory_id {}{}",
-            self.among(),
-            self.between(ids)
-        );
+        const KNOWN: &str =
+            "inventory_id, content_hash, removed_at IS NOT NULL, light_hash IS NOT NULL, answer_hash IS NOT NULL";
+        let sql = format!("/* commit_page */ {}", self.rows_of("products", KNOWN, "TRUE", ids));
         let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
         let known = |row: &Found| {
             // A hash of another length is of another program version: it counts as different.
@@ -59,12 +55,8 @@ impl Transaction {
             Self::Sqlite(_) => sqlite::select,
         };
         let names: Vec<_> = columns.iter().map(select).collect();
-        let sql = format!(
-            "/* commit_page */ SELECT inventory_id, {} FROM \"{table}\" WHERE store_id = $1 AND inventory_id {}{}",
-            names.join(", "),
-            self.among(),
-            self.between(ids)
-        );
+        let selected = format!("inventory_id, {}", names.join(", "));
+        let sql = format!("/* commit_page */ {}", self.rows_of(table, &selected, "TRUE", ids));
         let rows = self.fetch(sql, &[Arg::Int(store_id), Arg::Ints(ids)]).await?;
         let read = |row: Found| {
             let values = columns.iter().enumerate().map(|(n, column)| row.value(n + 1, column.kind));
