@@ -9,9 +9,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::app::App;
 use super::forecast;
 use crate::domain::forecast::Terms;
-use crate::domain::run::{Run, RunKind, RunState, Verdict};
+use crate::domain::run::Run;
 use crate::domain::store::Store;
-use crate::storage::{Database, StorageError, cursors, overview, runs};
+use crate::storage::{Database, StorageError, cursors, overview};
 
 /// How many looks lie between two plain lines.
 const TICKS_A_LINE: u32 = 20;
@@ -49,7 +49,7 @@ impl Progress {
         queued: bool,
     ) -> Result<StoreProgress, StorageError> {
         let shown = self.plain || !self.bars.is_hidden();
-        let before = if shown { held_before(db, store, run).await? } else { 0 };
+        let before = if shown { overview::held_before(db, store, run).await? } else { 0 };
         let terms = forecast::terms(&app.config, store);
         if shown && queued && self.foretells {
             let sentence = if store.has_records() {
@@ -77,21 +77,6 @@ impl Progress {
     pub fn suspend(&self, print: impl FnOnce()) {
         self.bars.suspend(print);
     }
-}
-
-/// Rows that were held of a store when a run began: those that the run before it listed, if that one listed all. To count them is to
-/// read them all where PostgreSQL has not come to tidy its table yet.
-async fn held_before(db: &Database, store: &Store, run: &Run) -> Result<u64, StorageError> {
-    let last = runs::newest_each(db, Some(store.id), &[RunState::Succeeded]).await?.remove(&store.id);
-    let listed_all = |last: &Run| {
-        matches!(last.kind, RunKind::Full | RunKind::Sweep)
-            && matches!(last.verdict, Some(Verdict::Complete | Verdict::Repaired))
-    };
-    let held = match last.filter(listed_all) {
-        Some(Run { counts, .. }) => counts.seen - counts.quarantined,
-        None => overview::count_held(db, store).await?.cast_signed() + run.counts.removed - run.counts.inserted,
-    };
-    Ok(held.max(0).cast_unsigned())
 }
 
 /// The progress of one store's run; gone from the screen when dropped.

@@ -101,6 +101,14 @@ text_enum! {
     }
 }
 
+impl Verdict {
+    /// Whether nothing is missing or unsure.
+    #[must_use]
+    pub fn is_sure(self) -> bool {
+        matches!(self, Self::Complete | Self::Repaired)
+    }
+}
+
 /// The right to write for one run: compared inside every transaction of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

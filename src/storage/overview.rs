@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelec
 
 use super::credentials::{self, SealedCredential};
 use super::{Database, StorageError, quarantine, runs, stores};
-use crate::domain::run::{Run, RunState};
+use crate::domain::run::{Run, RunKind, RunState, Verdict};
 use crate::domain::store::Store;
 use crate::entity::{products, records};
 
@@ -128,6 +128,25 @@ pub async fn count_held(db: &Database, store: &Store) -> Result<u64, StorageErro
     } else {
         super::products::count(db, store.id).await
     }
+}
+
+/// Rows that were held of a store when `run` began, about: the products that the run before it listed, if that one listed all and is
+/// sure of it. To count them is to read them all where PostgreSQL has not come to tidy its table yet.
+///
+/// # Errors
+/// [`StorageError::Query`] or [`StorageError::Corrupt`].
+pub async fn held_before(db: &Database, store: &Store, run: &Run) -> Result<u64, StorageError> {
+    let last = runs::newest_each(db, Some(store.id), &[RunState::Succeeded]).await?.remove(&store.id);
+    let listed_all = |last: &Run| {
+        !store.has_records()
+            && matches!(last.kind, RunKind::Full | RunKind::Sweep)
+            && last.verdict.is_some_and(Verdict::is_sure)
+    };
+    let held = match last.filter(listed_all) {
+        Some(Run { counts, .. }) => counts.seen - counts.quarantined,
+        None => count_held(db, store).await?.cast_signed() + run.counts.removed - run.counts.inserted,
+    };
+    Ok(held.max(0).cast_unsigned())
 }
 
 /// Rows counted by store.

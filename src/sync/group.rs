@@ -34,7 +34,7 @@ fn products_together(work: &AtWork<'_>) -> u32 {
     if fetch.in_flight > 1 { fetch.group_products } else { 0 }
 }
 
-/// How many products may wait to join a group: there they take less room.
+/// How many products may wait to join a group; one that waits takes three times the room of one that is packed.
 pub fn products_waiting(work: &AtWork<'_>) -> u32 {
     products_together(work) / 2
 }

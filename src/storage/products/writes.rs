@@ -1,4 +1,4 @@
-//! What a page changes: which of its products have to be written, their rows, table by table, and the lines of the feed.
+//! What a page changes: which of its products are new, which have changed, and what is to be written of both.
 
 use std::collections::HashMap;
 

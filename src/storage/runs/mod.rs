@@ -96,7 +96,7 @@ pub async fn finish(
     if update.exec(&tx).await.map_err(StorageError::query(doing))?.rows_affected != 1 {
         return Err(StorageError::LeaseLost { run_id: lease.run_id });
     }
-    if matches!(end.verdict, Some(Verdict::Complete | Verdict::Repaired)) {
+    if end.verdict.is_some_and(Verdict::is_sure) {
         let sql = "/* finish */ UPDATE stores SET as_of = (SELECT started_at FROM runs WHERE id = $1) \
                    WHERE id = $2 AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND kind <> 'audit')";
         let values: [Value; 2] = [lease.run_id.into(), lease.store_id.into()];
