@@ -21,8 +21,11 @@ use crate::storage::products::{NewProducts, Quarantined};
 
 /// Products wait no longer to be stored once they take so many bytes of memory, about.
 const MOST_BYTES: usize = 9 * 512 * 1024;
-/// So many times the bytes of its record takes a product that is not packed.
-const UNPACKED: usize = 3;
+/// So many times the bytes of its record takes a product that is not packed, with what is held of it, which it is compared with.
+const UNPACKED: usize = 6;
+/// So many products that are held are worth a write where nothing else is being written. While a list comes that has changed here and
+/// there, most of what it has changed is stored by the time it ends.
+const WORTH_A_WRITE: usize = 50;
 /// Pages wait no longer to be stored.
 const LONGEST: Duration = Duration::from_millis(250);
 /// Groups on their way into the database at once.
@@ -99,7 +102,7 @@ impl Groups {
             self.settle_first(work).await?;
         }
         let most = products_together(work) as usize;
-        if !self.open.is_due(work, most, more) {
+        if !self.open.is_due(work, most, more, self.under_way.is_empty()) {
             return Ok(false);
         }
         let may_go_on = if most == 0 { 0 } else { UNDER_WAY - 1 };
@@ -207,13 +210,15 @@ impl Group {
         }
     }
 
-    fn is_due(&self, work: &AtWork<'_>, most: usize, more: bool) -> bool {
+    /// Whether it is time to store it; `idle` says that nothing is being stored.
+    fn is_due(&self, work: &AtWork<'_>, most: usize, more: bool, idle: bool) -> bool {
         let new = self.new.as_ref().map_or(0, |new| new.ids().len());
         let rows = new + self.products.len() + self.quarantined.len() + self.found.len();
         let waits = |since: &Instant| work.syncer.clock.instant() - *since >= LONGEST;
         rows >= most
             || self.bytes >= MOST_BYTES
             || (rows >= most / 2 && !more)
+            || (idle && self.products.len() >= WORTH_A_WRITE)
             || work.stop.is_cancelled()
             || self.behind.as_ref().is_some_and(|(_, since)| waits(since))
     }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::product::AnswerHash;
 use crate::storage::products::{self, Held};
@@ -35,13 +36,21 @@ struct Window {
     /// ... and everything from there up to this one.
     upto: Option<i64>,
     held: VecDeque<Held>,
+    /// What is held behind that, while it is being read.
+    next: Option<AbortOnDropHandle<Result<Vec<Held>, StorageError>>>,
+}
+
+impl Window {
+    /// Nothing is known but where the list has come to.
+    fn behind(covered: Option<i64>) -> Self {
+        Self { after: covered, upto: covered, held: VecDeque::new(), next: None }
+    }
 }
 
 impl HeldAhead {
     /// For a list that has come to `covered`.
     pub fn behind(db: &Database, store_id: i64, covered: Option<i64>) -> Arc<Self> {
-        let window = Window { after: covered, upto: covered, held: VecDeque::new() };
-        Arc::new(Self { db: db.clone(), store_id, window: Mutex::new(window) })
+        Arc::new(Self { db: db.clone(), store_id, window: Mutex::new(Window::behind(covered)) })
     }
 
     /// Which of these products are held as a record with this hash tells them. `told` is in the order of IDs.
@@ -71,7 +80,7 @@ impl HeldAhead {
         }
         if window.after > after || window.upto < Some(upto) {
             if window.upto < Some(upto) {
-                *window = Window { after: Some(upto), upto: Some(upto), held: VecDeque::new() };
+                *window = Window::behind(Some(upto));
             }
             return products::held_between(&self.db, self.store_id, after, Some(upto)).await;
         }
@@ -84,9 +93,18 @@ impl HeldAhead {
 
     async fn read_to(&self, window: &mut Window, id: i64) -> Result<(), StorageError> {
         while window.upto < Some(id) && window.held.len() < MOST {
-            let next = products::held_next(&self.db, self.store_id, window.upto, CHUNK).await?;
+            let next = match window.next.take() {
+                Some(next) => next.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
+                None => products::held_next(&self.db, self.store_id, window.upto, CHUNK).await,
+            }?;
             window.upto = if next.len() < CHUNK { Some(i64::MAX) } else { next.last().map(|held| held.inventory_id) };
             window.held.extend(next);
+        }
+        // The list will come to what is behind it; until then that can be read.
+        if window.next.is_none() && window.upto < Some(i64::MAX) && window.held.len() < MOST {
+            let (db, store_id, upto) = (self.db.clone(), self.store_id, window.upto);
+            let next = async move { products::held_next(&db, store_id, upto, CHUNK).await };
+            window.next = Some(AbortOnDropHandle::new(tokio::spawn(next)));
         }
         Ok(())
     }

@@ -101,12 +101,8 @@ async fn write(
             known.hash = ContentHash::default();
         }
     }
-    let plan = Plan::new(new, page.products, &known);
-    let touched = plan.touched();
-    let (old, left_out) = (tx.load(store_id, &touched).await?, tx.left_out(store_id, &touched).await?);
-    let mut writes = plan.writes(&old, &left_out);
     // What is written is packed, and may have to wait.
-    drop(old);
+    let mut writes = Plan::new(new, page.products, &known).writes(&mut tx, store_id).await?;
 
     let counts = match db.engine() {
         Engine::Postgres => {

@@ -6,6 +6,7 @@
 mod commit;
 mod copy;
 mod feed;
+mod held;
 mod known;
 mod packed;
 mod removal;
@@ -18,10 +19,11 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 pub use self::commit::{PageWrite, commit_page, commit_page_behind};
 pub(super) use self::copy::copy_light;
+pub use self::held::{Held, held_between, held_ids, held_next};
 pub use self::packed::NewProducts;
 pub use self::removal::{Removal, mark_removed};
 pub use self::replay::{Replay, Replayed, replay};
-pub use self::sweep::{Held, held_between, held_ids, held_next, load, newest_edit, witnesses};
+pub use self::sweep::{load, newest_edit, witnesses};
 pub use super::page::Quarantined;
 use super::{Database, StorageError};
 use crate::entity::products;

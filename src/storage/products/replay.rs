@@ -75,9 +75,8 @@ async fn write(
     let ids: Vec<i64> = products.iter().map(|product| product.inventory_id).collect();
     let known = tx.known(store_id, &ids).await?;
     let source = Source { store_id, run_id: None, now };
-    let left_out = tx.left_out(store_id, &ids).await?;
     let replayed = products.len() as u64;
-    let writes = Plan::new(NewProducts::new(source), products, &known).writes(&stored, &left_out);
+    let writes = Plan::new(NewProducts::new(source), products, &known).writes(&mut tx, store_id).await?;
     tx.rows(store_id, &writes.added, writes.steps).await?;
     tx.write_out(store_id, &writes.written_out).await?;
     tx.feed(store_id, writes.feed).await?;

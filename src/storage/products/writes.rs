@@ -6,7 +6,16 @@ use super::packed::{Hashes, NewProducts, Step};
 use crate::domain::change::Change;
 use crate::domain::light;
 use crate::domain::product::{AnswerHash, ContentHash, Product};
-use crate::storage::page::Rows;
+use crate::storage::page::{Rows, Transaction};
+
+/// So many products are compared at a time with what is held of them: each takes the room of two meanwhile. Looking once more is nine
+/// statements, which on PostgreSQL are as many trips to the server.
+const fn compared(tx: &Transaction) -> usize {
+    match tx {
+        Transaction::Postgres(_) => 256,
+        Transaction::Sqlite(_) => 64,
+    }
+}
 
 /// What the database knows of a product before its page is written.
 #[derive(Clone, Copy, Debug)]
@@ -59,27 +68,29 @@ impl<'p> Plan<'p> {
         plan
     }
 
-    /// Products that are held and change: [`Plan::writes`] wants to see what is held.
-    pub(super) fn touched(&self) -> Vec<i64> {
-        self.touched.iter().map(|touched| touched.product.inventory_id).collect()
-    }
-
-    /// With what changes of those that are held; of these `old` is what is held, and `left_out` the numbers of the lines that are told
-    /// by that.
-    pub(super) fn writes(self, old: &HashMap<i64, Product<'static>>, left_out: &HashMap<i64, i64>) -> Writes {
+    /// With what changes of those that are held, looked up a few at a time: each of them is let go as soon as it is packed, and what is
+    /// held with it.
+    pub(super) async fn writes(self, tx: &mut Transaction, store_id: i64) -> sqlx::Result<Writes> {
         let Self { new: NewProducts { added, mut tables }, touched, unhashed } = self;
-        let mut written_out = Vec::with_capacity(left_out.len());
-        for Touched { product, removed, hashes } in &touched {
-            let (old, kind) = (&old[&product.inventory_id], if *removed { "restored" } else { "changed" });
-            if let Some(seq) = left_out.get(&product.inventory_id) {
-                let mut fields = String::new();
-                Change::added(old, &mut fields);
-                written_out.push((*seq, fields));
+        let updated = touched.len();
+        let mut written_out = Vec::new();
+        let mut touched = touched.into_iter();
+        while !touched.as_slice().is_empty() {
+            let some: Vec<_> = touched.by_ref().take(compared(tx)).collect();
+            let ids: Vec<i64> = some.iter().map(|touched| touched.product.inventory_id).collect();
+            let (old, left_out) = (tx.load(store_id, &ids).await?, tx.left_out(store_id, &ids).await?);
+            for Touched { product, removed, hashes } in some {
+                let (old, kind) = (&old[&product.inventory_id], if removed { "restored" } else { "changed" });
+                if let Some(seq) = left_out.get(&product.inventory_id) {
+                    let mut fields = String::new();
+                    Change::added(old, &mut fields);
+                    written_out.push((*seq, fields));
+                }
+                tables.change(old, &product, &hashes, kind);
             }
-            tables.change(old, product, hashes, kind);
         }
         let (steps, feed) = tables.steps();
-        Writes { added, updated: touched.len(), unhashed, steps, written_out, feed }
+        Ok(Writes { added, updated, unhashed, steps, written_out, feed })
     }
 }
 
