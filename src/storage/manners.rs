@@ -86,6 +86,8 @@ impl<'a> Patience<'a> {
             // A socket in the file system has a queue for those who want in; when that is full the system says so at once.
             sqlx::Error::Io(error) if error.kind() == ErrorKind::WouldBlock => (self.manners.wait_for_room, true),
             sqlx::Error::Io(_) => (self.manners.wait_for_server, false),
+            // A pool has waited for room itself.
+            sqlx::Error::PoolTimedOut => (self.manners.wait_for_room, true),
             _ => return None,
         };
         self.crowded |= crowded;

@@ -82,7 +82,7 @@ impl<'a> Hands<'a> {
     }
 
     async fn make_syncer(&self) -> Result<Syncer, CliError> {
-        let db = self.app.database_with(&Manners::WORKING).await?;
+        let db = self.db.with_manners(&Manners::WORKING).await?;
         self.app.syncer(&db, Patience::Foreground).await
     }
 

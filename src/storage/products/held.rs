@@ -62,7 +62,9 @@ async fn held(
          WHERE store_id = $1 AND inventory_id > $2 AND inventory_id <= $3 ORDER BY inventory_id LIMIT $4";
     let (after, upto) = (after.unwrap_or(i64::MIN), upto.unwrap_or(i64::MAX));
     let held = match db.place() {
-        Place::Server(pool) => held_on_server(sqlx::query(SQL).bind(store_id).bind(after).bind(upto).bind(limit), pool).await,
+        Place::Server(pool) => {
+            held_on_server(sqlx::query(SQL).bind(store_id).bind(after).bind(upto).bind(limit), pool).await
+        }
         Place::File(file) => held_in_file(file, SQL, [store_id, after, upto, limit]).await,
     };
     held.map_err(StorageError::sql("read what is held"))
@@ -85,7 +87,8 @@ async fn held_in_file(file: &Arc<SqliteFile>, sql: &'static str, args: [i64; 4])
         };
         Ok(Held { inventory_id: row.get(0)?, light: hash(1)?, answer: hash(2)?, removed: row.get(3)? })
     };
-    let read = move |connection: &rusqlite::Connection| connection.prepare_cached(sql)?.query_map(args, held)?.collect();
+    let read =
+        move |connection: &rusqlite::Connection| connection.prepare_cached(sql)?.query_map(args, held)?.collect();
     file.reading().await?.run(read).await
 }
 
