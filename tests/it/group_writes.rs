@@ -25,6 +25,7 @@ on_both_engines!(
     a_group_that_waits_while_its_run_is_taken_over_leaves_nothing,
     a_store_that_is_removed_while_a_group_waits_leaves_nothing,
     products_whose_ids_lie_far_apart_change_as_they_do_one_by_one,
+    more_products_than_are_compared_at_once_change_as_they_do_a_few_at_a_time,
     a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group,
 );
 
@@ -221,6 +222,25 @@ async fn products_whose_ids_lie_far_apart_change_as_they_do_one_by_one(db: TestD
 
     assert_eq!((counts.updated, counts.inserted), (20, 0));
     assert_eq!(everything(&world.db).await, one_by_one);
+}
+
+async fn more_products_than_are_compared_at_once_change_as_they_do_a_few_at_a_time(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let before = products(1..=300);
+    let other = |product: Product<'static>| Product { inventory_id: product.inventory_id - 7, ..product };
+    let after: Vec<_> = products(8..=307).into_iter().map(other).collect();
+    write(&world, &lease, &before).await.expect("written");
+    for few in after.chunks(20) {
+        write(&world, &lease, few).await.expect("written");
+    }
+    let a_few_at_a_time = everything(&world.db).await;
+    forget(&world.db).await;
+    write(&world, &lease, &before).await.expect("written");
+
+    let counts = write(&world, &lease, &after).await.expect("written");
+
+    assert_eq!((counts.updated, counts.inserted), (300, 0));
+    assert_eq!(everything(&world.db).await, a_few_at_a_time);
 }
 
 async fn a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group(db: TestDb) {
