@@ -199,8 +199,24 @@ async fn a_store_that_is_removed_while_a_group_waits_leaves_nothing(db: TestDb) 
     assert!(everything(&world.db).await.iter().all(Vec::is_empty));
 }
 
-async fn products_whose_ids_lie_far_apart_change_as_they_do_one_by_one(db: TestDb) {
+/// Products that change all at once leave the rows that they leave a `few` at a time.
+async fn change_alike(db: TestDb, before: Vec<Product<'_>>, after: Vec<Product<'_>>, few: usize) {
     let (world, lease) = world(db).await;
+    write(&world, &lease, &before).await.expect("written");
+    for few in after.chunks(few) {
+        write(&world, &lease, few).await.expect("written");
+    }
+    let a_few_at_a_time = everything(&world.db).await;
+    forget(&world.db).await;
+    write(&world, &lease, &before).await.expect("written");
+
+    let counts = write(&world, &lease, &after).await.expect("written");
+
+    assert_eq!((usize::try_from(counts.updated), counts.inserted), (Ok(after.len()), 0));
+    assert_eq!(everything(&world.db).await, a_few_at_a_time);
+}
+
+async fn products_whose_ids_lie_far_apart_change_as_they_do_one_by_one(db: TestDb) {
     let far =
         |first: i64| -> Vec<_> { (1..=20).flat_map(|n| products(first + 10_000 * n..=first + 10_000 * n)).collect() };
     let before = far(1);
@@ -210,37 +226,13 @@ async fn products_whose_ids_lie_far_apart_change_as_they_do_one_by_one(db: TestD
         .zip(far(2))
         .map(|(before, other)| Product { inventory_id: before.inventory_id, ..other })
         .collect();
-    write(&world, &lease, &before).await.expect("written");
-    for product in &after {
-        write(&world, &lease, std::slice::from_ref(product)).await.expect("written");
-    }
-    let one_by_one = everything(&world.db).await;
-    forget(&world.db).await;
-    write(&world, &lease, &before).await.expect("written");
-
-    let counts = write(&world, &lease, &after).await.expect("written");
-
-    assert_eq!((counts.updated, counts.inserted), (20, 0));
-    assert_eq!(everything(&world.db).await, one_by_one);
+    change_alike(db, before, after, 1).await;
 }
 
 async fn more_products_than_are_compared_at_once_change_as_they_do_a_few_at_a_time(db: TestDb) {
-    let (world, lease) = world(db).await;
-    let before = products(1..=300);
     let other = |product: Product<'static>| Product { inventory_id: product.inventory_id - 7, ..product };
     let after: Vec<_> = products(8..=307).into_iter().map(other).collect();
-    write(&world, &lease, &before).await.expect("written");
-    for few in after.chunks(20) {
-        write(&world, &lease, few).await.expect("written");
-    }
-    let a_few_at_a_time = everything(&world.db).await;
-    forget(&world.db).await;
-    write(&world, &lease, &before).await.expect("written");
-
-    let counts = write(&world, &lease, &after).await.expect("written");
-
-    assert_eq!((counts.updated, counts.inserted), (300, 0));
-    assert_eq!(everything(&world.db).await, a_few_at_a_time);
+    change_alike(db, products(1..=300), after, 20).await;
 }
 
 async fn a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group(db: TestDb) {
