@@ -27,6 +27,7 @@ on_both_engines!(
     products_whose_ids_lie_far_apart_change_as_they_do_one_by_one,
     more_products_than_are_compared_at_once_change_as_they_do_a_few_at_a_time,
     a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group,
+    a_product_that_is_deleted_by_hand_while_its_page_is_written_stops_nobody,
 );
 
 /// Every row of every product table as the database spells it.
@@ -261,20 +262,55 @@ async fn a_product_that_was_new_to_the_list_and_is_held_by_now_stops_its_group(d
     assert!(matches!(refused, Err(StorageError::LeaseLost { .. })), "whoever has the run now wrote them: {refused:?}");
 }
 
-/// Looks at work so many times and drops it; whether it was done by then.
-async fn given_up_after<T: std::fmt::Debug>(
-    moments: usize,
-    work: impl Future<Output = Result<T, StorageError>>,
-) -> bool {
-    let mut work = pin!(work);
+async fn a_product_that_is_deleted_by_hand_while_its_page_is_written_stops_nobody(db: TestDb) {
+    let (world, lease) = world(db).await;
+    let before = products(1..=9);
+    let after: Vec<_> = before.iter().map(|old| Product { texts: before[0].texts.clone(), ..old.clone() }).collect();
+    let (mut moments, mut over) = (0, false);
+    while !over {
+        forget(&world.db).await;
+        write(&world, &lease, &before).await.expect("written");
+        let mut work = pin!(write(&world, &lease, &after));
+        let mut delete = pin!(execute(&world.db, "DELETE FROM products WHERE inventory_id = 7"));
+        let written = looked_at(moments, work.as_mut()).await;
+        over = written.is_some();
+        // Once its row is written this waits for the rest.
+        let deleted = looked_at(100, delete.as_mut()).await;
+        let rest = async {
+            match written {
+                Some(written) => written,
+                None => work.await,
+            }
+        };
+        let delete = async {
+            if deleted.is_none() {
+                delete.await;
+            }
+        };
+        let (written, ()) = futures::join!(rest, delete);
+        let counts = written.expect("written");
+        assert_eq!(counts.updated + counts.inserted, 8, "deleted after {moments} looks");
+        moments += 1 + moments / 32;
+    }
+}
+
+/// Looks at work so many times; what came of it, if it was done by then.
+async fn looked_at<T>(moments: usize, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     for _ in 0..moments {
         if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            done.expect("written");
-            return true;
+            return Some(done);
         }
         // Whoever answers gets the time to do so.
         tokio::task::spawn_blocking(|| ()).await.expect("no panic");
         tokio::task::yield_now().await;
     }
-    false
+    None
+}
+
+/// Looks at work so many times and drops it; whether it was done by then.
+async fn given_up_after<T: std::fmt::Debug>(
+    moments: usize,
+    work: impl Future<Output = Result<T, StorageError>>,
+) -> bool {
+    looked_at(moments, pin!(work)).await.map(|done| done.expect("written")).is_some()
 }

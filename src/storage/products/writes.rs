@@ -71,26 +71,30 @@ impl<'p> Plan<'p> {
     /// With what changes of those that are held, looked up a few at a time: each of them is let go as soon as it is packed, and what is
     /// held with it.
     pub(super) async fn writes(self, tx: &mut Transaction, store_id: i64) -> sqlx::Result<Writes> {
-        let Self { new: NewProducts { added, mut tables }, touched, unhashed } = self;
-        let updated = touched.len();
-        let mut written_out = Vec::new();
+        let Self { mut new, touched, unhashed } = self;
+        let (mut updated, mut written_out) = (0, Vec::new());
         let mut touched = touched.into_iter();
         while !touched.as_slice().is_empty() {
             let some: Vec<_> = touched.by_ref().take(compared(tx)).collect();
             let ids: Vec<i64> = some.iter().map(|touched| touched.product.inventory_id).collect();
             let (old, left_out) = (tx.load(store_id, &ids).await?, tx.left_out(store_id, &ids).await?);
             for Touched { product, removed, hashes } in some {
-                let (old, kind) = (&old[&product.inventory_id], if removed { "restored" } else { "changed" });
+                let Some(old) = old.get(&product.inventory_id) else {
+                    // Deleted by hand since it was known.
+                    new.push(&product, &hashes);
+                    continue;
+                };
                 if let Some(seq) = left_out.get(&product.inventory_id) {
                     let mut fields = String::new();
                     Change::added(old, &mut fields);
                     written_out.push((*seq, fields));
                 }
-                tables.change(old, &product, &hashes, kind);
+                new.tables.change(old, &product, &hashes, if removed { "restored" } else { "changed" });
+                updated += 1;
             }
         }
-        let (steps, feed) = tables.steps();
-        Ok(Writes { added, updated, unhashed, steps, written_out, feed })
+        let (steps, feed) = new.tables.steps();
+        Ok(Writes { added: new.added, updated, unhashed, steps, written_out, feed })
     }
 }
 
