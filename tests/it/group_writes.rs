@@ -96,11 +96,15 @@ async fn a_write_that_is_given_up_at_any_moment_is_there_in_full_or_not_at_all(d
     let products = products(1..=80);
     write(&world, &lease, &products).await.expect("written");
     let whole = everything(&world.db).await;
-    let (mut moments, mut nothing) = (0, 0);
-    loop {
+    let (mut moments, mut nothing, mut rounds) = (1, 0, 0);
+    // Where the machine is busy the server has answered by the next look, and a round has few of them.
+    while moments > 1 || nothing <= 5 {
         forget(&world.db).await;
         if given_up_after(moments, write(&world, &lease, &products)).await {
-            break;
+            rounds += 1;
+            assert!(rounds < 50, "given up {nothing} times before anything was there");
+            moments = 1;
+            continue;
         }
         // What was sent before may still arrive, but only at once.
         let mut held = everything(&world.db).await;
@@ -116,7 +120,6 @@ async fn a_write_that_is_given_up_at_any_moment_is_there_in_full_or_not_at_all(d
         moments += 1 + moments / 8;
     }
     assert_eq!(everything(&world.db).await, whole);
-    assert!(nothing > 5, "given up {nothing} times before anything was there");
 }
 
 /// Looks at a group until it has made ready whatever it can while it waits for the one before it, and nothing of it is to be seen.
