@@ -8,8 +8,8 @@ use crate::domain::light;
 use crate::domain::product::{AnswerHash, ContentHash, Product};
 use crate::storage::page::{Rows, Transaction};
 
-/// So many products are compared at a time with what is held of them: each takes the room of two meanwhile. Looking once more is nine
-/// statements, which on PostgreSQL are as many trips to the server.
+/// So many products are compared at a time with what is held of them: each takes the room of two meanwhile. Looking once more is a
+/// statement for each of their tables, which on PostgreSQL is as many trips to the server.
 const fn compared(tx: &Transaction) -> usize {
     match tx {
         Transaction::Postgres(_) => 256,
