@@ -2,8 +2,8 @@
 //!
 //! A list comes in the order of IDs, so what is held is read in that order too, and forgotten behind the list. The readers of pages
 //! look whether a record is held just so ([`HeldAhead::has`]); the run takes what lies in the range of a page to see what is missing
-//! ([`HeldAhead::take`]). Only the holder of the store's lease writes its products, and writes each of a list once, so what was read
-//! ahead is what is held when the list comes to it.
+//! ([`HeldAhead::take`]), and how much is left tells how much of the list is to come ([`HeldAhead::left`]). Only the holder of the
+//! store's lease writes its products, and writes each of a list once, so what was read ahead is what is held when the list comes to it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,6 +45,11 @@ impl Window {
     fn behind(covered: Option<i64>) -> Self {
         Self { after: covered, upto: covered, held: VecDeque::new(), next: None }
     }
+
+    /// How many of those known lie up to `covered`.
+    fn covered_by(&self, covered: Option<i64>) -> usize {
+        self.held.partition_point(|held| Some(held.inventory_id) <= covered)
+    }
 }
 
 impl HeldAhead {
@@ -60,7 +65,7 @@ impl HeldAhead {
     pub async fn has(&self, told: &[(i64, AnswerHash)]) -> Result<Vec<bool>, StorageError> {
         let mut window = self.window.lock().await;
         if let Some((last, _)) = told.last() {
-            self.read_to(&mut window, *last).await?;
+            self.read_while(&mut window, |window| window.upto < Some(*last)).await?;
         }
         let has = |(id, answer): &(i64, AnswerHash)| {
             let held = window.held.binary_search_by_key(id, |held| held.inventory_id).map(|place| &window.held[place]);
@@ -76,7 +81,7 @@ impl HeldAhead {
     pub async fn take(&self, after: Option<i64>, upto: i64) -> Result<Vec<Held>, StorageError> {
         let mut window = self.window.lock().await;
         if window.after <= after {
-            self.read_to(&mut window, upto).await?;
+            self.read_while(&mut window, |window| window.upto < Some(upto)).await?;
         }
         if window.after > after || window.upto < Some(upto) {
             if window.upto < Some(upto) {
@@ -85,14 +90,32 @@ impl HeldAhead {
             return products::held_between(&self.db, self.store_id, after, Some(upto)).await;
         }
         // What lies before the page is forgotten, not the page itself: pages overlap, so its end comes once more with the next.
-        let before = window.held.partition_point(|held| Some(held.inventory_id) <= after);
+        let before = window.covered_by(after);
         window.held.drain(..before);
         window.after = window.after.max(after);
         Ok(window.held.iter().take_while(|held| held.inventory_id <= upto).copied().collect())
     }
 
-    async fn read_to(&self, window: &mut Window, id: i64) -> Result<(), StorageError> {
-        while window.upto < Some(id) && window.held.len() < MOST {
+    /// How many products are held behind `covered`, where the list has come to. `None` if it is more than `horizon`, and where the list
+    /// is beyond everything that is held, so that what is held says nothing about how much is to come.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn left(&self, covered: Option<i64>, horizon: usize) -> Result<Option<usize>, StorageError> {
+        let mut window = self.window.lock().await;
+        self.read_while(&mut window, |window| window.held.len() - window.covered_by(covered) <= horizon).await?;
+        if window.upto < Some(i64::MAX) {
+            return Ok(None);
+        }
+        let here = window.held.range(..window.covered_by(covered)).rfind(|held| !held.removed);
+        let left = window.held.range(window.covered_by(covered)..).filter(|held| !held.removed).count();
+        let is_last = here.is_some_and(|held| Some(held.inventory_id) == covered);
+        Ok((left > 0 || is_last).then_some(left))
+    }
+
+    /// Reads on while `more` of it is wanted, there is more, and not too much is known.
+    async fn read_while(&self, window: &mut Window, more: impl Fn(&Window) -> bool) -> Result<(), StorageError> {
+        while window.upto < Some(i64::MAX) && more(window) && window.held.len() < MOST {
             let next = match window.next.take() {
                 Some(next) => next.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
                 None => products::held_next(&self.db, self.store_id, window.upto, CHUNK).await,

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::at_work::{Ahead, AtWork};
+use super::foresight::{Foreseen, foresee};
 use super::group::{Groups, products_waiting};
 use super::outcome::Stop;
 use super::reading::{Read, Reader};
@@ -12,7 +13,8 @@ use super::walk::endless;
 use crate::connector::neto::{self, Shape};
 use crate::domain::error::ErrorClass;
 use crate::domain::product::Product;
-use crate::domain::run::Listed;
+use crate::domain::run::{Listed, Place, stretched};
+use crate::storage::StorageError;
 use crate::storage::products::Quarantined;
 
 /// A doubt about a list that seams say nothing about.
@@ -99,7 +101,7 @@ impl Listing {
             if work.stop.is_cancelled() {
                 return Err(groups.store_before(work, Stop::Asked).await);
             }
-            let (ask, first) = self.next(work);
+            let (ask, first) = self.next(work).await?;
             let error = match work.answer(first).await {
                 Ok(Some(read)) => {
                     self.refused = false;
@@ -128,28 +130,54 @@ impl Listing {
         }
     }
 
-    /// The next page, with those behind it on their way: they are what will be asked for if each page brings as many records as it
-    /// is asked for, and forgotten where that is not so. As many are asked for at once as `fetch.in_flight` allows, and some more may
-    /// wait to be stored, so that the store is not kept waiting by the database.
-    fn next(&mut self, work: &AtWork<'_>) -> (Ask, Ahead<Option<Read>>) {
-        if self.reader.pace.go_on() || self.ahead.front().is_some_and(|(asked, _)| *asked != self.seam.ask()) {
-            self.forget_what_is_not_next();
+    /// The next page, with those behind it on their way: they are what will be asked for if the list is as long as is believed, and
+    /// forgotten where that is not so. As many are asked for at once as `fetch.in_flight` allows, and some more may wait to be stored, so
+    /// that the store is not kept waiting by the database.
+    async fn next(&mut self, work: &AtWork<'_>) -> Result<(Ask, Ahead<Option<Read>>), StorageError> {
+        self.reader.pace.go_on();
+        if self.ahead.front().is_none_or(|(asked, _)| *asked != self.seam.ask()) {
+            self.ahead.clear();
+            // It is on its way while the database is asked how long the list is.
+            self.begin(work, foresee(&self.seam, None).take(1));
         }
-        let AtWork { store, credential, syncer, .. } = work;
-        let wait = products_waiting(work) / self.seam.ask().limit;
-        let most = if self.seam.goes_on() { syncer.config.fetch.in_flight + wait } else { 1 };
-        for ask in self.seam.ahead().take(most as usize).skip(self.ahead.len()) {
-            let request = neto::walk(&store.url, credential, &self.shape, ask.page, ask.limit, work.since());
-            let what = format!("page {} of {} records", ask.page, ask.limit);
-            self.ahead.push_back((ask, self.reader.begin(request, ask, what)));
-        }
-        self.ahead.pop_front().expect("at least one is in flight")
+        let most = self.most(work);
+        let pages = most.max(self.ahead.len());
+        let length = if pages > 1 { self.length(work, pages).await? } else { None };
+        let foreseen: Vec<_> = foresee(&self.seam, length).take(pages).collect();
+        let right = foreseen.iter().zip(&self.ahead).take_while(|(page, (asked, _))| page.ask == *asked).count();
+        self.ahead.truncate(right);
+        self.begin(work, foreseen.into_iter().take(most).skip(right));
+        Ok(self.ahead.pop_front().expect("the next page is on its way"))
     }
 
-    /// Of the pages that were read ahead those stay that will still be asked for.
-    fn forget_what_is_not_next(&mut self) {
-        let next = self.seam.ahead().zip(&self.ahead).take_while(|(ask, (asked, _))| ask == asked).count();
-        self.ahead.truncate(next);
+    /// Asks for these pages too.
+    fn begin(&mut self, work: &AtWork<'_>, pages: impl Iterator<Item = Foreseen>) {
+        let AtWork { store, credential, .. } = work;
+        let (shape, since) = (&self.shape, work.since());
+        self.ahead.extend(pages.map(|page| {
+            let Ask { page: number, limit } = page.ask;
+            let request = neto::walk(&store.url, credential, shape, number, limit, since);
+            (page.ask, self.reader.begin(request, page, format!("page {number} of {limit} records")))
+        }));
+    }
+
+    /// How many pages may be on their way or wait to be stored. What was edited since the last run mostly fits into one page, so those
+    /// behind it are only asked for when it has turned out to be full.
+    fn most(&self, work: &AtWork<'_>) -> usize {
+        let begins = self.seam.place().position == 0;
+        if !self.seam.goes_on() || begins && work.since().is_some() {
+            return 1;
+        }
+        let wait = products_waiting(work) / self.seam.ask().limit;
+        (work.syncer.config.fetch.in_flight + wait) as usize
+    }
+
+    /// How many records the list has, if what is held tells; where it ends behind the next so many `pages`, that does not matter yet.
+    async fn length(&self, work: &AtWork<'_>, pages: usize) -> Result<Option<u64>, StorageError> {
+        let Some(held) = self.reader.held.as_ref().filter(|_| work.store.as_of.is_some()) else { return Ok(None) };
+        let Place { covered, position, limit } = self.seam.place();
+        let left = held.left(covered, pages * stretched(limit) as usize).await?;
+        Ok(left.map(|left| position + left as u64))
     }
 
     /// Judges a page.

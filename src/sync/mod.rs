@@ -9,6 +9,7 @@ mod at_work;
 mod audit;
 mod commit;
 mod detail;
+mod foresight;
 mod group;
 mod heartbeat;
 mod held;

@@ -8,11 +8,11 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, warn};
 
 use super::at_work::{Ahead, AtWork};
+use super::foresight::Foreseen;
 use super::held::HeldAhead;
 use super::outcome::Stop;
 use super::pace::Pace;
 use super::page::{answer, keep_last, normalize_record};
-use super::seam::Ask;
 use crate::clock::SharedClock;
 use crate::connector::neto::{self, Page};
 use crate::domain::http::Request;
@@ -66,22 +66,22 @@ impl Reader {
     }
 
     /// Starts reading a page; `None` comes of one that was not asked for, because what is to be asked for is in doubt.
-    pub fn begin(&self, request: Request, ask: Ask, what: String) -> Ahead<Option<Read>> {
+    pub fn begin(&self, request: Request, foreseen: Foreseen, what: String) -> Ahead<Option<Read>> {
         let reader = self.clone();
         let read = async move {
-            let Some(page) = reader.call(&request, ask, &what).await? else { return Ok(None) };
+            let Some(page) = reader.call(&request, foreseen, &what).await? else { return Ok(None) };
             Ok(Some(reader.read(&page).await?))
         };
         AbortOnDropHandle::new(tokio::spawn(read.in_current_span()))
     }
 
-    async fn call(&self, request: &Request, ask: Ask, what: &str) -> Result<Option<Page>, Stop> {
+    async fn call(&self, request: &Request, foreseen: Foreseen, what: &str) -> Result<Option<Page>, Stop> {
         let Some(turn) = self.pace.turn().await else { return Ok(None) };
         let begun = self.clock.instant();
         let page = self.transport.call(&self.context, request, |told| neto::decode(told.body, told.lossy)).await;
         turn.over(self.clock.instant() - begun, page.is_ok());
         let page = page?;
-        if page.records().len() < ask.limit as usize {
+        if page.records().len() != foreseen.records {
             self.pace.halt();
         }
         for warning in &page.warnings {

@@ -42,11 +42,13 @@ pub struct Ask {
 }
 
 impl Ask {
-    fn start(self) -> u64 {
+    /// Records before it.
+    pub fn start(self) -> u64 {
         u64::from(self.page) * u64::from(self.limit)
     }
 
-    fn end(self) -> u64 {
+    /// Records up to its end, if it is full.
+    pub fn end(self) -> u64 {
         self.start() + u64::from(self.limit)
     }
 }
@@ -161,15 +163,10 @@ impl Seam {
         }
     }
 
-    /// Whether the next pages are likely to be those of [`Seam::ahead`]: not where the list may have come to its end, or a seam is
-    /// being looked for.
+    /// Whether the next pages are likely to be those that [`super::foresight`] tells: not where the list may have come to its end, or a
+    /// seam is being looked for.
     pub fn goes_on(&self) -> bool {
         !self.short && self.ends == 0 && self.tried.is_empty()
-    }
-
-    /// The pages that will be asked for, if each brings as many records as it is asked for.
-    pub fn ahead(&self) -> impl Iterator<Item = Ask> + '_ {
-        std::iter::successors(Some(self.ask()), |ask| Some(self.reach(ask.end(), 1)))
     }
 
     /// Smaller pages from now on, because the store does not manage what was asked for. `false` when they are as small as they get.

@@ -271,19 +271,6 @@ fn what_cannot_be_read_whole_is_a_doubt() {
     assert_eq!(walk(100, |_, _| slice(&all, 0, 40)).doubts, Vec::<String>::new(), "one short page is a whole list");
 }
 
-#[test]
-fn pages_ahead_are_those_that_will_be_asked_for() {
-    let all = list(5000);
-    let mut seam = Seam::new(200, true);
-    for _ in 0..20 {
-        let ahead: Vec<_> = seam.ahead().take(2).collect();
-        let ids = slice(&all, ahead[0].page, ahead[0].limit);
-        let before = seam.place().covered;
-        assert_eq!(seam.judge(ahead[0], &ids, ids.len()), Next::Store(before));
-        assert_eq!(seam.ask(), ahead[1]);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]

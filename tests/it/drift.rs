@@ -49,7 +49,9 @@ async fn what_was_there_all_along_is_there_and_current(db: TestDb) {
         ("NETOSYNC__REMOVAL__MAX_SHARE", "1"),
     ];
     let world = World::with(db, shop, &settings).await;
+    let four_in_flight = world.worker(&[&settings[..], &[("NETOSYNC__FETCH__IN_FLIGHT", "4")]].concat());
     for seed in 0..seeds {
+        let worker = if seed / 2 % 2 == 0 { &world.syncer } else { &four_in_flight };
         let clock = world.db.clock.clone();
         let config = SimulatorConfig { products: PRODUCTS, seed, clock, ..SimulatorConfig::default() };
         let shop = netosync::simulator::SimulatedStore::start(crate::support::world::LOOPBACK, config);
@@ -83,7 +85,7 @@ async fn what_was_there_all_along_is_there_and_current(db: TestDb) {
                 });
             }
 
-            let run = world.sync_kind(&world.syncer, &store, kind).await;
+            let run = world.sync_kind(worker, &store, kind).await;
 
             let ended: BTreeSet<i64> = shop.with_catalogue(|catalogue| catalogue.ids().collect());
             let all_along: Vec<i64> = begun.intersection(&ended).copied().collect();

@@ -13,6 +13,7 @@ mod feed_lines;
 mod group_writes;
 mod import;
 mod import_failing;
+mod in_flight;
 mod key_life;
 mod kills;
 mod mirror;
