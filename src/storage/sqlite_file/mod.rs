@@ -5,8 +5,9 @@
 //! thread that may block, with the connection in its hands; work of many pieces has one such thread for all of them
 //! ([`SqliteFile::on_one_thread`]).
 
-use std::cell::Cell;
-use std::fmt;
+mod blocking;
+mod refusal;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::spawn_blocking;
+
+use self::blocking::{MayBlock, blocking};
+use self::refusal::Refusal;
 
 /// Connections that are kept for those who read next.
 const KEPT: usize = 3;
@@ -189,90 +192,6 @@ impl Drop for FileTransaction {
             return;
         }
         self.file.unused.lock().unwrap_or_else(PoisonError::into_inner).keep(connection, turn.is_some());
-    }
-}
-
-thread_local! {
-    /// Whether this is a thread of [`SqliteFile::on_one_thread`], where work is done on the spot.
-    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
-}
-
-/// While it lives, this thread may block: it goes back to the runtime afterwards, for work of any kind.
-struct MayBlock;
-
-impl MayBlock {
-    fn begin() -> Self {
-        MAY_BLOCK.set(true);
-        Self
-    }
-}
-
-impl Drop for MayBlock {
-    fn drop(&mut self) {
-        MAY_BLOCK.set(false);
-    }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> sqlx::Result<T> {
-    if MAY_BLOCK.get() {
-        return Ok(work());
-    }
-    spawn_blocking(work).await.map_err(|gone| match gone.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(_) => sqlx::Error::WorkerCrashed,
-    })
-}
-
-/// What SQLite refused, told as the driver tells it: by the extended result code.
-#[derive(Debug)]
-struct Refusal {
-    code: String,
-    message: String,
-}
-
-impl Refusal {
-    fn of(error: rusqlite::Error) -> sqlx::Error {
-        match error {
-            rusqlite::Error::SqliteFailure(error, message) => {
-                let message = message.unwrap_or_else(|| error.to_string());
-                sqlx::Error::Database(Box::new(Self { code: error.extended_code.to_string(), message }))
-            }
-            other => sqlx::Error::Decode(Box::new(other)),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "(code: {}) {}", self.code, self.message)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl sqlx::error::DatabaseError for Refusal {
-    fn message(&self) -> &str {
-        &self.message
-    }
-
-    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
-        Some(self.code.as_str().into())
-    }
-
-    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
-        self
-    }
-
-    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
-        self
-    }
-
-    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
-        self
-    }
-
-    fn kind(&self) -> sqlx::error::ErrorKind {
-        sqlx::error::ErrorKind::Other
     }
 }
 
