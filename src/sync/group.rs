@@ -37,9 +37,11 @@ fn products_together(work: &AtWork<'_>) -> u32 {
     if fetch.in_flight > 1 { fetch.group_products } else { 0 }
 }
 
-/// How many products may wait to join a group; one that waits takes three times the room of one that is packed.
-pub fn products_waiting(work: &AtWork<'_>) -> u32 {
-    products_together(work) / 2
+/// How many pages of so many `records` and `bytes` may wait to join a group: half a group, or less where they are large, as a product
+/// that waits takes three times the room of one that is packed.
+pub fn pages_waiting(work: &AtWork<'_>, records: u32, bytes: usize) -> usize {
+    let pages = products_together(work) / 2 / records;
+    (pages as usize).min(MOST_BYTES / 3 / bytes.max(1))
 }
 
 /// Pages that are stored together.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::at_work::{Ahead, AtWork};
 use super::foresight::{Foreseen, foresee};
-use super::group::{Groups, products_waiting};
+use super::group::{Groups, pages_waiting};
 use super::outcome::Stop;
 use super::reading::{Read, Reader};
 use super::seam::{Ask, Next, Seam};
@@ -27,6 +27,8 @@ pub struct Listing {
     shape: Shape,
     reader: Reader,
     refused: bool,
+    /// Bytes of the last page.
+    page_bytes: usize,
     /// Pages on their way, and pages that are here and wait.
     ahead: VecDeque<(Ask, Ahead<Option<Read>>)>,
 }
@@ -69,7 +71,7 @@ pub enum Turn {
 impl Listing {
     /// Goes on where `seam` is.
     pub fn resume(seam: Seam, shape: Shape, reader: Reader) -> Self {
-        Self { seam, shape, reader, refused: false, ahead: VecDeque::new() }
+        Self { seam, shape, reader, refused: false, page_bytes: 0, ahead: VecDeque::new() }
     }
 
     /// Documented parts of the request that the store has refused.
@@ -168,8 +170,8 @@ impl Listing {
         if !self.seam.goes_on() || begins && work.since().is_some() {
             return 1;
         }
-        let wait = products_waiting(work) / self.seam.ask().limit;
-        (work.syncer.config.fetch.in_flight + wait) as usize
+        let wait = pages_waiting(work, self.seam.ask().limit, self.page_bytes);
+        work.syncer.config.fetch.in_flight as usize + wait
     }
 
     /// How many records the list has, if what is held tells; where it ends behind the next so many `pages`, that does not matter yet.
@@ -182,7 +184,8 @@ impl Listing {
 
     /// Judges a page.
     pub fn judge(&mut self, ask: Ask, read: Read) -> Turn {
-        let Read { mut ids, mut same, mut products, mut quarantined, current_time, .. } = read;
+        let Read { mut ids, mut same, mut products, mut quarantined, current_time, bytes, .. } = read;
+        self.page_bytes = bytes;
         if ids.is_sorted() {
             // Where they stood among the products is not known, and does not matter for those in order.
             let before = ids.len();
