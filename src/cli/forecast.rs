@@ -7,7 +7,7 @@ use super::status::worked_on;
 use super::text::{number, span};
 use crate::config::Config;
 use crate::domain::finding::Waiting;
-use crate::domain::forecast::{Forecast, PageSize, Terms};
+use crate::domain::forecast::{Forecast, Terms};
 use crate::domain::run::{Phase, Run, RunKind, RunState};
 use crate::domain::store::Store;
 use crate::storage::{Database, StorageError, findings, runs};
@@ -15,10 +15,9 @@ use crate::storage::{Database, StorageError, findings, runs};
 /// What holds for the calls of a store.
 pub fn terms(config: &Config, store: &Store) -> Terms {
     let (learned, fetch) = (&store.learned, &config.fetch);
-    let size = |new, borne: Option<u32>| if borne.is_none() { PageSize::stretching(new) } else { PageSize::fixed(new) };
     Terms {
-        page: size(learned.page_size_up_to(fetch.page_size), learned.page_size),
-        sweep_page: size(learned.sweep_page_size_up_to(fetch.sweep_page_size), learned.sweep_page_size),
+        page: learned.page(fetch.page_size),
+        sweep_page: learned.sweep_page(fetch.sweep_page_size),
         calls_per_minute: store.calls_per_minute.unwrap_or(config.budget.calls_per_minute),
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::budget::time_of;
 use super::finding::Waiting;
-use super::run::{Checkpoint, Counts, Phase, RunKind, stretched};
+use super::page_size::PageSize;
+use super::run::{Checkpoint, Counts, Phase, RunKind};
 
 /// What a store's calls bring and how often it may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,29 +20,6 @@ pub struct Terms {
     pub sweep_page: PageSize,
     /// Calls in a minute.
     pub calls_per_minute: u32,
-}
-
-/// How many records a page is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageSize {
-    /// New ones that it is to bring.
-    pub new: u32,
-    /// The most, with those that it may repeat.
-    pub most: u32,
-}
-
-impl PageSize {
-    /// Of a store that bears some more than are wished for.
-    #[must_use]
-    pub const fn stretching(new: u32) -> Self {
-        Self { new, most: stretched(new) }
-    }
-
-    /// Of a store that does not.
-    #[must_use]
-    pub const fn fixed(new: u32) -> Self {
-        Self { new, most: new }
-    }
 }
 
 /// What is to come.
@@ -106,8 +84,7 @@ impl Terms {
     ) -> Option<u64> {
         let listed = &checkpoint.listed;
         let position = listed.place.map_or(0, |place| place.position);
-        let bears = |page: PageSize| if listed.too_many.is_none() { page } else { PageSize::fixed(page.new) };
-        let of_list = |page| left_of_list(position, held, bears(page));
+        let of_list = |page| left_of_list(position, held, listed.borne(page));
         let before = (held.cast_signed() + counts.removed - counts.inserted).max(0).cast_unsigned();
         let known = before > 0;
         let by_id = |products: u64| products.div_ceil(checkpoint.page_size.max(1).into());

@@ -4,6 +4,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::page_size::PageSize;
+
 /// How long it is believed.
 const BELIEVED: TimeDelta = TimeDelta::days(7);
 
@@ -31,16 +33,16 @@ impl Learned {
         self.since.is_some_and(|since| now - since >= BELIEVED)
     }
 
-    /// Records in full detail a page, at most as many as configured.
+    /// The page in full detail to ask for, of at most as many records as configured.
     #[must_use]
-    pub fn page_size_up_to(&self, configured: u32) -> u32 {
-        self.page_size.map_or(configured, |borne| borne.min(configured))
+    pub fn page(&self, configured: u32) -> PageSize {
+        PageSize::borne(configured, self.page_size)
     }
 
-    /// Records in little detail a page, at most as many as configured.
+    /// The page in little detail to ask for, of at most as many records as configured.
     #[must_use]
-    pub fn sweep_page_size_up_to(&self, configured: u32) -> u32 {
-        self.sweep_page_size.map_or(configured, |borne| borne.min(configured))
+    pub fn sweep_page(&self, configured: u32) -> PageSize {
+        PageSize::borne(configured, self.sweep_page_size)
     }
 
     /// The same, dated: what was known before keeps its date, unless it was just found out anew.

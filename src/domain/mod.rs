@@ -19,6 +19,7 @@ pub mod learned;
 pub mod lifecycle;
 pub mod light;
 pub mod outage;
+pub mod page_size;
 pub mod product;
 pub mod removal;
 pub mod run;

@@ -28,6 +28,7 @@ use super::audit::{AuditFindings, AuditRequest, Audited};
 use super::cursor::Newest;
 use super::digest::IdDigest;
 use super::error::ErrorClass;
+use super::page_size::PageSize;
 use super::text_enum::text_enum;
 
 text_enum! {
@@ -246,17 +247,8 @@ pub struct Place {
     pub covered: Option<i64>,
     /// Records that are believed to lie up to there.
     pub position: u64,
-    /// Records a page, as many as the store has shown to bear; what pages overlap may come on top ([`stretched`]).
+    /// Records a page, as many as the store has shown to bear; what pages overlap may come on top ([`PageSize`]).
     pub limit: u32,
-}
-
-/// The most records a page is asked for that is to bring `limit` new ones. Pages overlap and begin where a multiple of their size does;
-/// with the root more sizes to choose from, the best overlaps by as much as there are too many on average. The eighth makes up for
-/// the look at the end of a list, which waits for its last page: a list of eight pages takes as many calls one after the other as if
-/// its length were known.
-#[must_use]
-pub const fn stretched(limit: u32) -> u32 {
-    limit + limit / 8 + (2 * limit).isqrt()
 }
 
 /// What the list that is read with seams has shown.
@@ -295,6 +287,14 @@ pub struct Listed {
     /// Doubts about it, each a sentence of the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
+}
+
+impl Listed {
+    /// The page to ask for: no larger than wished for where the store has not borne one in this run.
+    #[must_use]
+    pub fn borne(&self, page: PageSize) -> PageSize {
+        if self.too_many.is_none() { page } else { PageSize::fixed(page.new) }
+    }
 }
 
 /// What the pages of a walk have shown up to its checkpoint: enough for the next attempt to count and to judge as if it

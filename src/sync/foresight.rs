@@ -43,6 +43,7 @@ fn ids(place: Place, records: std::ops::Range<u64>) -> Vec<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::page_size::PageSize;
 
     /// The pages that a walk over `length` records asks for, with what they bring.
     fn walked(mut seam: Seam, length: u64) -> Vec<Foreseen> {
@@ -62,10 +63,10 @@ mod tests {
     fn a_list_whose_length_is_known_is_foreseen_to_its_end() {
         for limit in [8, 20, 50, 100, 1000] {
             for length in (0..300).chain([839, 840, 999, 1000, 1001, 5000]) {
-                for stretches in [true, false] {
-                    let seam = Seam::new(limit, stretches);
+                for page in [PageSize::stretching(limit), PageSize::fixed(limit)] {
+                    let seam = Seam::new(page);
                     let foreseen: Vec<_> = foresee(&seam, Some(length)).collect();
-                    assert_eq!(foreseen, walked(seam, length), "{length} in pages of {limit}, {stretches}");
+                    assert_eq!(foreseen, walked(seam, length), "{length} in {page:?}");
                 }
             }
         }
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_list_whose_length_nobody_knows_is_foreseen_without_end() {
-        let seam = Seam::new(100, true);
+        let seam = Seam::new(PageSize::stretching(100));
         let long = walked(seam.clone(), 5000);
         let foreseen: Vec<_> = foresee(&seam, None).take(30).collect();
         assert_eq!(foreseen, long[..30]);
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_foreseen_is_right_from_the_middle_of_a_list_on() {
-        let mut seam = Seam::new(50, true);
+        let mut seam = Seam::new(PageSize::stretching(50));
         let pages = walked(seam.clone(), 1234);
         for (done, page) in pages.iter().enumerate() {
             assert_eq!(foresee(&seam, Some(1234)).collect::<Vec<_>>(), pages[done..], "behind {done} pages");

@@ -12,8 +12,9 @@ use super::seam::{Ask, Next, Seam};
 use super::walk::endless;
 use crate::connector::neto::{self, Shape};
 use crate::domain::error::ErrorClass;
+use crate::domain::page_size::PageSize;
 use crate::domain::product::Product;
-use crate::domain::run::{Listed, Place, stretched};
+use crate::domain::run::{Listed, Place};
 use crate::storage::StorageError;
 use crate::storage::products::Quarantined;
 
@@ -178,7 +179,7 @@ impl Listing {
     async fn length(&self, work: &AtWork<'_>, pages: usize) -> Result<Option<u64>, StorageError> {
         let Some(held) = self.reader.held.as_ref().filter(|_| work.store.as_of.is_some()) else { return Ok(None) };
         let Place { covered, position, limit } = self.seam.place();
-        let left = held.left(covered, pages * stretched(limit) as usize).await?;
+        let left = held.left(covered, pages * PageSize::stretching(limit).most as usize).await?;
         Ok(left.map(|left| position + left as u64))
     }
 

@@ -14,14 +14,15 @@
 //! all along, whatever was added, edited or deleted meanwhile. The price is that some products of each page are sent twice.
 //!
 //! `Page` and `Limit` only reach starts that are multiples of the limit, so the limit gives way: by up to a half downwards and, where
-//! the store bears it, a little upwards ([`stretched`]), so that a page still brings about as many new products as were wished
+//! the store bears it, a little upwards ([`PageSize`]), so that a page still brings about as many new products as were wished
 //! for. The pair is chosen that reaches furthest ([`Seam::ask`]). Where pages of every size begin (with up to eight that is each 840
 //! records) there is no such pair, and the place is passed otherwise ([`Between`]). The same rule notices servers that repeat a page,
 //! ignore `Page`, count from 1, answer an empty or a shortened page by mistake or cap `Limit`; and the end of the list is a page that
 //! holds the last known product and nothing behind it, which no mistake looks like. It only takes a list in the order of IDs, which
 //! is seen from the answers ([`Next::Unordered`] where it is not; see [`super::sequence`] for that case).
 
-use crate::domain::run::{Place, stretched};
+use crate::domain::page_size::PageSize;
+use crate::domain::run::Place;
 
 /// How often a seam is looked for before it is given up: enough to step back over 4 million deleted products.
 const TRIES: usize = 12;
@@ -114,18 +115,18 @@ pub struct Seam {
 }
 
 impl Seam {
-    /// A walk that begins, with pages that bring `limit` records (8 at least).
-    pub fn new(limit: u32, stretches: bool) -> Self {
-        Self::resume(Place { covered: None, position: 0, limit }, limit, stretches)
+    /// A walk that begins.
+    pub fn new(page: PageSize) -> Self {
+        Self::resume(Place { covered: None, position: 0, limit: page.new }, page)
     }
 
-    /// A walk that goes on at `place` and would like `wish` new records a page; whether it may ask for more to get them.
-    pub fn resume(place: Place, wish: u32, stretches: bool) -> Self {
-        let (place, wish) = (Place { limit: place.limit.max(LEAST), ..place }, wish.max(LEAST));
+    /// A walk that goes on at `place`, with pages like `page` if the store bears them (of 8 records at least).
+    pub fn resume(place: Place, page: PageSize) -> Self {
+        let place = Place { limit: place.limit.max(LEAST), ..place };
         Self {
             place,
-            wish,
-            most: if stretches { stretched(wish) } else { wish },
+            wish: page.new.max(LEAST),
+            most: page.most.max(LEAST),
             largest: if place.covered.is_some() { place.limit } else { 0 },
             full: 0,
             before_growth: None,

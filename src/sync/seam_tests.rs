@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::forecast::{PageSize, Terms};
+use crate::domain::forecast::Terms;
+use crate::domain::page_size::PageSize;
 use crate::domain::run::RunKind;
 
 /// What a walk read, with the calls it took.
@@ -18,12 +19,12 @@ struct Walked {
 
 /// Walks over a server that answers `(page, limit)`.
 fn walk(limit: u32, answer: impl FnMut(u32, u32) -> Vec<i64>) -> Walked {
-    walk_by(Seam::new(limit, true), answer)
+    walk_by(Seam::new(PageSize::stretching(limit)), answer)
 }
 
 /// Walks in pages of up to eight over a server that answers `(page, limit)`: none of them overlaps a multiple of 840.
 fn walk_in_eights(answer: impl FnMut(u32, u32) -> Vec<i64>) -> Walked {
-    walk_by(Seam::new(8, false), answer)
+    walk_by(Seam::new(PageSize::fixed(8)), answer)
 }
 
 fn walk_by(mut seam: Seam, mut answer: impl FnMut(u32, u32) -> Vec<i64>) -> Walked {
@@ -102,8 +103,7 @@ fn a_forecast_is_what_a_list_that_stands_still_costs() {
         for length in [0, 1, 7, 8, 9, 40, 50, 199, 200, 201, 999, 1000, 1001, 3000, 25_000, 100_000] {
             let all = list(length);
             for sweep_page in [PageSize::stretching(limit), PageSize::fixed(limit)] {
-                let seam = Seam::new(limit, sweep_page.most > limit);
-                let calls = walk_by(seam, |page, limit| slice(&all, page, limit)).calls as u64;
+                let calls = walk_by(Seam::new(sweep_page), |page, limit| slice(&all, page, limit)).calls as u64;
                 let terms = Terms { page: PageSize::fixed(1), sweep_page, calls_per_minute: 300 };
                 let told = terms.run(RunKind::Sweep, length.cast_unsigned(), false).calls;
                 assert!(told.abs_diff(calls) <= 1 + calls / 20, "{length} in {sweep_page:?}: {told}, not {calls}");
@@ -236,7 +236,7 @@ fn servers_with_pages_of_eight_and_more_are_read_whole() {
 #[test]
 fn a_store_that_does_not_bear_more_than_was_wished_for_is_not_asked_for_it_again() {
     let all = list(3000);
-    let mut seam = Seam::new(100, true);
+    let mut seam = Seam::new(PageSize::stretching(100));
     let (mut refused, mut calls) = (0, 0);
     loop {
         let ask = seam.ask();

@@ -117,7 +117,8 @@ impl Sequence {
 mod tests {
     use super::*;
     use crate::domain::finding::Waiting;
-    use crate::domain::forecast::{PageSize, Terms};
+    use crate::domain::forecast::Terms;
+    use crate::domain::page_size::PageSize;
     use crate::domain::run::{Checkpoint, Counts, RunKind};
 
     /// Walks over a server that answers page n with `answer(n, how often n was asked before)`, the records as numbers.

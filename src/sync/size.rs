@@ -8,6 +8,7 @@ use super::at_work::AtWork;
 use super::seam::Seam;
 use crate::domain::error::{ErrorClass, RemoteError};
 use crate::domain::learned::Learned;
+use crate::domain::page_size::PageSize;
 use crate::domain::run::{Checkpoint, Phase, RunKind};
 use crate::domain::store::Store;
 
@@ -19,29 +20,23 @@ impl AtWork<'_> {
 
     /// Records in full detail a page, unless the store turns out not to bear them.
     pub fn page_size(&self) -> u32 {
-        self.began_with().page_size_up_to(self.syncer.config.fetch.page_size)
-    }
-
-    /// Records a page of the list in little detail.
-    pub fn sweep_page_size(&self) -> u32 {
-        self.began_with().sweep_page_size_up_to(self.syncer.config.fetch.sweep_page_size)
+        self.began_with().page(self.syncer.config.fetch.page_size).new
     }
 
     /// Where the list in full detail goes on.
     pub fn full_seam(&self) -> Seam {
-        self.seam(self.checkpoint.page_size, self.began_with().page_size)
+        self.seam(self.began_with().page(self.checkpoint.page_size))
     }
 
     /// Where the list in little detail goes on.
     pub fn light_seam(&self) -> Seam {
-        self.seam(self.sweep_page_size(), self.began_with().sweep_page_size)
+        self.seam(self.began_with().sweep_page(self.syncer.config.fetch.sweep_page_size))
     }
 
-    /// A store that has shown how much it bears is not asked for more.
-    fn seam(&self, wish: u32, learned: Option<u32>) -> Seam {
+    fn seam(&self, page: PageSize) -> Seam {
         let listed = &self.checkpoint.listed;
-        let stretches = learned.is_none() && listed.too_many.is_none();
-        listed.place.map_or_else(|| Seam::new(wish, stretches), |place| Seam::resume(place, wish, stretches))
+        let page = listed.borne(page);
+        listed.place.map_or_else(|| Seam::new(page), |place| Seam::resume(place, page))
     }
 
     /// Half as many records in full detail at once from now on as were `asked` for. `false` when that was one already.
@@ -68,7 +63,7 @@ pub fn begin(syncer: &Syncer, store: &Store, kind: RunKind) -> Checkpoint {
     let doubts_learned = kind != RunKind::Incremental && store.learned.is_stale(syncer.clock.now());
     let learned = if doubts_learned { Learned::default() } else { store.learned.clone() };
     Checkpoint {
-        page_size: learned.page_size_up_to(syncer.config.fetch.page_size),
+        page_size: learned.page(syncer.config.fetch.page_size).new,
         phase: if kind == RunKind::Full { Phase::Detail } else { Phase::List },
         given_up: learned.refused,
         doubts_learned,
