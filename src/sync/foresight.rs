@@ -17,6 +17,13 @@ pub struct Foreseen {
     pub records: usize,
 }
 
+impl Foreseen {
+    /// A page behind which the list goes on.
+    pub fn full(ask: Ask) -> Self {
+        Self { ask, records: ask.limit as usize }
+    }
+}
+
 /// The pages that `seam` is going to ask for, the next one first, if the list has so many records and stands still. Without end where
 /// nobody knows how many there are.
 pub fn foresee(seam: &Seam, length: Option<u64>) -> impl Iterator<Item = Foreseen> + use<> {

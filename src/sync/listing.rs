@@ -139,9 +139,10 @@ impl Listing {
     async fn next(&mut self, work: &AtWork<'_>) -> Result<(Ask, Ahead<Option<Read>>), StorageError> {
         self.reader.pace.go_on();
         if self.ahead.front().is_none_or(|(asked, _)| *asked != self.seam.ask()) {
-            self.ahead.clear();
-            // It is on its way while the database is asked how long the list is.
-            self.begin(work, foresee(&self.seam, None).take(1));
+            // It is on its way while the database is asked how long the list is. Those behind it may be right all the same: one that
+            // has shown the end may have kept this one from being asked for.
+            let next = self.begin(work, Foreseen::full(self.seam.ask()));
+            self.ahead.push_front(next);
         }
         let most = self.most(work);
         let pages = most.max(self.ahead.len());
@@ -149,19 +150,19 @@ impl Listing {
         let foreseen: Vec<_> = foresee(&self.seam, length).take(pages).collect();
         let right = foreseen.iter().zip(&self.ahead).take_while(|(page, (asked, _))| page.ask == *asked).count();
         self.ahead.truncate(right);
-        self.begin(work, foreseen.into_iter().take(most).skip(right));
+        for page in foreseen.into_iter().take(most).skip(right) {
+            let begun = self.begin(work, page);
+            self.ahead.push_back(begun);
+        }
         Ok(self.ahead.pop_front().expect("the next page is on its way"))
     }
 
-    /// Asks for these pages too.
-    fn begin(&mut self, work: &AtWork<'_>, pages: impl Iterator<Item = Foreseen>) {
+    /// Asks for a page.
+    fn begin(&self, work: &AtWork<'_>, page: Foreseen) -> (Ask, Ahead<Option<Read>>) {
         let AtWork { store, credential, .. } = work;
-        let (shape, since) = (&self.shape, work.since());
-        self.ahead.extend(pages.map(|page| {
-            let Ask { page: number, limit } = page.ask;
-            let request = neto::walk(&store.url, credential, shape, number, limit, since);
-            (page.ask, self.reader.begin(request, page, format!("page {number} of {limit} records")))
-        }));
+        let Ask { page: number, limit } = page.ask;
+        let request = neto::walk(&store.url, credential, &self.shape, number, limit, work.since());
+        (page.ask, self.reader.begin(request, page, format!("page {number} of {limit} records")))
     }
 
     /// How many pages may be on their way or wait to be stored. What was edited since the last run mostly fits into one page, so those
