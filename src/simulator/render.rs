@@ -1,5 +1,7 @@
 //! A product as JSON, with the asked fields only.
 
+use std::hash::Hash;
+
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -17,6 +19,8 @@ pub(super) struct Selection {
     bands: bool,
     /// Whether anything was asked at all; fields nobody asked for come only then.
     asked: bool,
+    /// Tells selections apart.
+    pub(super) key: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,24 +54,10 @@ impl Selection {
         parts.push(Part::Unknown);
         parts.sort_unstable();
         parts.dedup();
-        Ok(Self { parts, bands, asked: !selectors.is_empty() })
-    }
-
-    /// A number that tells selections apart.
-    pub(super) fn key(&self) -> u64 {
-        let mut hash = Xxh3::new();
-        hash.update(&[u8::from(self.bands), u8::from(self.asked)]);
-        for part in &self.parts {
-            let (kind, place) = match part {
-                Part::Scalar(place) => (0, *place),
-                Part::List(place) => (1, *place),
-                Part::Untabled(place) => (2, *place),
-                Part::Unknown => (3, 0),
-            };
-            hash.update(&[kind]);
-            hash.update(&place.to_le_bytes());
-        }
-        hash.digest()
+        let asked = !selectors.is_empty();
+        let mut key = Xxh3::new();
+        (&parts, bands, asked).hash(&mut key);
+        Ok(Self { parts, bands, asked, key: key.digest() })
     }
 }
 

@@ -127,7 +127,7 @@ impl StoreState {
 
     fn row(&self, id: i64, query: &Query, catalogue: &Catalogue, rendered: &mut Rendered) -> Option<Bytes> {
         let entry = catalogue.entry(id)?;
-        let key = (query.selection.key(), id);
+        let key = (query.selection.key, id);
         if let Some((revision, row)) = rendered.rows.get(&key)
             && *revision == entry.revision
         {

@@ -37,11 +37,15 @@ fn products_together(work: &AtWork<'_>) -> u32 {
     if fetch.in_flight > 1 { fetch.group_products } else { 0 }
 }
 
-/// How many pages of so many `records` and `bytes` may wait to join a group: half a group, or less where they are large, as a product
-/// that waits takes three times the room of one that is packed.
+/// How many pages of so many `records` and `bytes` may wait to join a group.
 pub fn pages_waiting(work: &AtWork<'_>, records: u32, bytes: usize) -> usize {
-    let pages = products_together(work) / 2 / records;
-    (pages as usize).min(MOST_BYTES / 3 / bytes.max(1))
+    waiting(products_together(work), records, bytes)
+}
+
+/// Half a group of so many products, or less where pages are large, as a product that waits takes three times the room of one that is
+/// packed.
+fn waiting(together: u32, records: u32, bytes: usize) -> usize {
+    ((together / 2 / records) as usize).min(MOST_BYTES / 3 / bytes.max(1))
 }
 
 /// Pages that are stored together.
@@ -104,7 +108,8 @@ impl Groups {
             self.settle_first(work).await?;
         }
         let most = products_together(work) as usize;
-        if !self.open.is_due(work, most, more, self.under_way.is_empty()) {
+        let due = self.open.is_due(most, more, self.under_way.is_empty(), work.syncer.clock.instant());
+        if !due && !work.stop.is_cancelled() {
             return Ok(false);
         }
         let may_go_on = if most == 0 { 0 } else { UNDER_WAY - 1 };
@@ -212,16 +217,69 @@ impl Group {
         }
     }
 
-    /// Whether it is time to store it; `idle` says that nothing is being stored.
-    fn is_due(&self, work: &AtWork<'_>, most: usize, more: bool, idle: bool) -> bool {
+    /// Whether it is time to store it, where `most` rows are stored together. `more` says that the next page is here already, `idle` that
+    /// nothing is being stored.
+    fn is_due(&self, most: usize, more: bool, idle: bool, now: Instant) -> bool {
         let new = self.new.as_ref().map_or(0, |new| new.ids().len());
         let rows = new + self.products.len() + self.quarantined.len() + self.found.len();
-        let waits = |since: &Instant| work.syncer.clock.instant() - *since >= LONGEST;
         rows >= most
             || self.bytes >= MOST_BYTES
             || (rows >= most / 2 && !more)
             || (idle && self.products.len() >= WORTH_A_WRITE)
-            || work.stop.is_cancelled()
-            || self.behind.as_ref().is_some_and(|(_, since)| waits(since))
+            || self.behind.as_ref().is_some_and(|(_, since)| now - *since >= LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOGETHER: usize = 1_000;
+
+    /// A group with so many products that are held.
+    fn changed(products: usize) -> Group {
+        Group { products: (0..products as i64).map(Product::empty).collect(), ..Group::default() }
+    }
+
+    fn due(group: &Group, more: bool, idle: bool) -> bool {
+        group.is_due(TOGETHER, more, idle, Instant::now())
+    }
+
+    #[test]
+    fn a_full_group_is_stored_and_half_of_one_where_no_page_is_here_to_join_it() {
+        assert!(due(&changed(TOGETHER), true, false));
+        assert!(!due(&changed(TOGETHER - 1), true, false));
+        assert!(due(&changed(TOGETHER / 2), false, false));
+        assert!(!due(&changed(TOGETHER / 2 - 1), false, false));
+        assert!(changed(0).is_due(0, true, true, Instant::now()), "each page by itself");
+    }
+
+    #[test]
+    fn a_few_changed_products_are_stored_while_nothing_else_is() {
+        assert!(due(&changed(WORTH_A_WRITE), true, true));
+        assert!(!due(&changed(WORTH_A_WRITE - 1), true, true));
+        assert!(!due(&changed(WORTH_A_WRITE), true, false));
+    }
+
+    #[test]
+    fn large_products_are_stored_in_smaller_groups() {
+        assert!(due(&Group { bytes: MOST_BYTES, ..changed(1) }, true, false));
+        assert!(!due(&Group { bytes: MOST_BYTES - 1, ..changed(1) }, true, false));
+    }
+
+    #[test]
+    fn no_page_waits_longer_than_a_moment() {
+        let (checkpoint, since) = (Checkpoint::default(), Instant::now());
+        let group = Group { behind: Some((checkpoint, since)), ..changed(1) };
+        assert!(group.is_due(TOGETHER, true, false, since + LONGEST));
+        assert!(!group.is_due(TOGETHER, true, false, since + LONGEST / 2));
+    }
+
+    #[test]
+    fn pages_wait_in_smaller_numbers_where_they_are_large() {
+        assert_eq!(waiting(1_000, 100, 0), 5, "half a group");
+        assert_eq!(waiting(1_000, 100, MOST_BYTES / 6), 2);
+        assert_eq!(waiting(1_000, 100, MOST_BYTES), 0);
+        assert_eq!(waiting(0, 100, 1_000), 0, "each page is stored by itself");
     }
 }
