@@ -72,6 +72,7 @@ fn an_unknown_key_is_an_error_that_names_what_exists() {
     );
     let unknown = error(with_env("NETOSYNC__WROKER__SLOTS", "3"));
     assert!(unknown.starts_with("wroker.slots (from environment variable NETOSYNC__WROKER__SLOTS) is not a setting; the sections are database,"), "{unknown}");
+    assert_eq!(unknown.matches(" auth,").count(), 1, "each is named once: {unknown}");
     for name in ["NETOSYNC__", "NETOSYNC____SLOTS", "NETOSYNC__WORKER", "NETOSYNC__WORKER__SLOTS__X"] {
         assert!(error(with_env(name, "3")).contains("is not a setting"), "{name}");
     }
