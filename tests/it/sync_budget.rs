@@ -115,39 +115,52 @@ async fn workers_that_take_the_run_from_each_other_share_one_budget(db: TestDb) 
     let (world, clock) = counted(db, 40, &settings).await;
     let world = Arc::new(world);
     for workers in 1..=4 {
-        let run = world.enqueue(&world.store).await.id;
-        let mut crew = JoinSet::new();
-        for number in 0..workers {
-            let (world, clock) = (world.clone(), clock.clone());
-            let worker = Syncer { owner: format!("worker-{number}"), ..world.syncer.clone() };
-            crew.spawn(async move {
-                loop {
-                    // Before the look at the run: its end is a move of the clock too, and must not go unheard in between.
-                    let moves = clock.moves();
-                    if !world.run(run).await.state.unfinished() {
-                        break;
-                    }
-                    match claim(&world, &worker.owner, run).await {
-                        Some((run, lease)) => {
-                            worker.execute(run, lease, &CancellationToken::new()).await.expect("the database works");
-                            // Whoever looks on sees that the run may be over.
-                            clock.advance(Duration::from_millis(1));
-                        }
-                        None => moves.await,
-                    }
-                }
-            });
+        // Which waits end first is the machine's affair, so now and then a run stays with whoever has it. Not five times in a row.
+        let mut changed_hands = false;
+        for _ in 0..5 {
+            let run = worked_on_by(workers, &world, &clock).await;
+            assert_eq!((run.verdict, run.counts.seen), (Some(Verdict::Complete), 40), "{workers} workers: {run:?}");
+            assert!(busiest_minute(&world) <= LIMIT as usize, "{workers} workers");
+            assert_eq!(too_many(&world), 0, "{workers} workers");
+            changed_hands = run.attempt > 1;
+            if workers == 1 || changed_hands {
+                break;
+            }
         }
-        while let Some(worked) = crew.join_next().await {
-            worked.expect("no panic");
-        }
-        let run = world.run(run).await;
-        assert_eq!((run.verdict, run.counts.seen), (Some(Verdict::Complete), 40), "{workers} workers: {run:?}");
-        assert!(busiest_minute(&world) <= LIMIT as usize, "{workers} workers");
-        assert_eq!(too_many(&world), 0, "{workers} workers");
-        assert_eq!(run.attempt == 1, workers == 1, "{workers} workers take the run from each other");
+        assert_eq!(changed_hands, workers > 1, "{workers} workers take the run from each other");
     }
     assert_eq!(world.errors().await, Vec::<String>::new());
+}
+
+/// A run that so many workers claim whenever it is to be had, until it has ended.
+async fn worked_on_by(workers: u32, world: &Arc<World>, clock: &Arc<VirtualClock>) -> Run {
+    let run = world.enqueue(&world.store).await.id;
+    let mut crew = JoinSet::new();
+    for number in 0..workers {
+        let (world, clock) = (world.clone(), clock.clone());
+        let worker = Syncer { owner: format!("worker-{number}"), ..world.syncer.clone() };
+        crew.spawn(async move {
+            loop {
+                // Before the look at the run: its end is a move of the clock too, and must not go unheard in between.
+                let moves = clock.moves();
+                if !world.run(run).await.state.unfinished() {
+                    break;
+                }
+                match claim(&world, &worker.owner, run).await {
+                    Some((run, lease)) => {
+                        worker.execute(run, lease, &CancellationToken::new()).await.expect("the database works");
+                        // Whoever looks on sees that the run may be over.
+                        clock.advance(Duration::from_millis(1));
+                    }
+                    None => moves.await,
+                }
+            }
+        });
+    }
+    while let Some(worked) = crew.join_next().await {
+        worked.expect("no panic");
+    }
+    world.run(run).await
 }
 
 async fn a_silence_holds_for_the_next_run_of_the_store_too(db: TestDb) {
