@@ -7,9 +7,10 @@
 
 mod blocking;
 mod refusal;
+mod transaction;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -18,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::blocking::{MayBlock, blocking};
 use self::refusal::Refusal;
+pub use self::transaction::FileTransaction;
 
 /// Connections that are kept for those who read next.
 const KEPT: usize = 3;
@@ -117,10 +119,10 @@ impl SqliteFile {
     ) -> sqlx::Result<FileTransaction> {
         let file = self.clone();
         let begun = blocking(move || {
-            let unused = file.unused.lock().unwrap_or_else(PoisonError::into_inner).take(turn.is_some());
+            let unused = file.unused().take(turn.is_some());
             let connection = unused.map_or_else(|| file.open(), Ok)?;
             connection.execute_batch(statement)?;
-            Ok(FileTransaction { file, begun: Some(Begun { connection, turn }) })
+            Ok(FileTransaction::new(file, connection, turn))
         });
         begun.await?.map_err(Refusal::of)
     }
@@ -139,59 +141,15 @@ impl SqliteFile {
         Ok(connection)
     }
 
+    fn unused(&self) -> MutexGuard<'_, Unused> {
+        self.unused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Closes the connections nobody uses.
     pub async fn close(self: &Arc<Self>) {
-        let unused = std::mem::take(&mut *self.unused.lock().unwrap_or_else(PoisonError::into_inner));
+        let unused = std::mem::take(&mut *self.unused());
         // Where the program ends meanwhile they are closed with it.
         drop(blocking(move || drop(unused)).await);
-    }
-}
-
-/// A transaction of the file; dropped without [`FileTransaction::commit`] it leaves no trace.
-pub struct FileTransaction {
-    file: Arc<SqliteFile>,
-    /// Not there while it is at work, nor ever again where nobody waits for that work any more: then it is closed behind it.
-    begun: Option<Begun>,
-}
-
-/// A connection in a transaction and, where that writes, its turn: the next has it once the connection is closed or given back.
-struct Begun {
-    connection: Connection,
-    turn: Option<OwnedSemaphorePermit>,
-}
-
-impl FileTransaction {
-    /// Does a piece of work with the connection.
-    pub async fn run<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> sqlx::Result<T> {
-        let begun = self.begun.take().ok_or(sqlx::Error::WorkerCrashed)?;
-        let (begun, done) = blocking(move || {
-            let done = work(&begun.connection);
-            (begun, done)
-        })
-        .await?;
-        self.begun = Some(begun);
-        done.map_err(Refusal::of)
-    }
-
-    /// Makes it durable.
-    pub async fn commit(mut self) -> sqlx::Result<()> {
-        self.run(|connection| connection.execute_batch("COMMIT")).await
-    }
-}
-
-impl Drop for FileTransaction {
-    fn drop(&mut self) {
-        let Some(Begun { connection, turn }) = self.begun.take() else { return };
-        // Nothing of it is in the file yet, so this forgets pages in memory and is not worth a thread of its own.
-        if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
-            // Before its turn is over, which is at the end of this.
-            drop(connection);
-            return;
-        }
-        self.file.unused.lock().unwrap_or_else(PoisonError::into_inner).keep(connection, turn.is_some());
     }
 }
 
