@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Config, ConfigError, DEFAULT_TOML, LogFormat, rules};
@@ -46,8 +46,8 @@ fn the_environment_overrides_the_file_and_the_file_the_defaults() {
 }
 
 #[test]
-fn every_key_has_a_rule_a_default_and_a_comment_above_it() {
-    let (mut section, mut commented, mut found) = (String::new(), false, BTreeSet::new());
+fn every_key_has_a_rule_in_its_place_a_default_and_a_comment_above_it() {
+    let (mut section, mut commented, mut found) = (String::new(), false, Vec::new());
     for line in DEFAULT_TOML.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']').to_owned();
@@ -58,10 +58,10 @@ fn every_key_has_a_rule_a_default_and_a_comment_above_it() {
             let field = format!("{section}.{}", key.trim());
             assert!(commented, "{field} has no comment in default.toml");
             commented = false;
-            found.insert(field);
+            found.push(field);
         }
     }
-    assert_eq!(found, rules::fields().map(str::to_owned).collect());
+    assert_eq!(found, rules::fields().collect::<Vec<_>>());
 }
 
 #[test]
@@ -72,7 +72,6 @@ fn an_unknown_key_is_an_error_that_names_what_exists() {
     );
     let unknown = error(with_env("NETOSYNC__WROKER__SLOTS", "3"));
     assert!(unknown.starts_with("wroker.slots (from environment variable NETOSYNC__WROKER__SLOTS) is not a setting; the sections are database,"), "{unknown}");
-    assert_eq!(unknown.matches(" auth,").count(), 1, "each is named once: {unknown}");
     for name in ["NETOSYNC__", "NETOSYNC____SLOTS", "NETOSYNC__WORKER", "NETOSYNC__WORKER__SLOTS__X"] {
         assert!(error(with_env(name, "3")).contains("is not a setting"), "{name}");
     }
